@@ -1,0 +1,63 @@
+"""What all commands share: JSON output, the store and the settings of the user."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from assistant.config import Settings
+    from assistant.store.store import Store
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def json_option(function: F) -> F:
+    """Add ``--json``, passed on as ``as_json``."""
+    option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+    return option(function)
+
+
+def print_json(value: object) -> None:
+    """Print ``value`` as indented UTF-8 JSON to stdout."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    sys.stdout.write(text.encode("utf-8", "replace").decode("utf-8") + "\n")
+
+
+def print_json_line(value: object) -> None:
+    """Print ``value`` as one line of JSON, flushed, for programs that read along."""
+    text = json.dumps(value, ensure_ascii=False)
+    sys.stdout.write(text.encode("utf-8", "replace").decode("utf-8") + "\n")
+    sys.stdout.flush()
+
+
+def open_store() -> Store:
+    """Open the user's database."""
+    from assistant.paths import user_paths
+    from assistant.store.store import Store
+
+    return Store(user_paths().database)
+
+
+def user_settings(**flags: Any) -> Settings:
+    """Return the settings with ``flags`` (those not ``None``) on top."""
+    from assistant import config
+
+    return config.load(**flags)
+
+
+def read_stdin() -> str | None:
+    """Return what is piped in, or ``None`` at a terminal or when there is nothing."""
+    if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
+        return None
+    data = sys.stdin.buffer.read()
+    return data.decode("utf-8", "replace") or None
+
+
+def note(text: str) -> None:
+    """Print progress or a warning to stderr."""
+    click.echo(text, err=True)

@@ -1,0 +1,150 @@
+"""``assistant doctor``: what is here, what is missing, what to do about it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import click
+
+from assistant.cli.common import json_option, print_json
+from assistant.errors import AssistantError
+
+_NEEDED = ("torch", "transformers", "peft", "textual", "langchain-core", "sqlite-utils")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report; ``hint`` says what to do when ``status`` is not ``ok``."""
+
+    name: str
+    status: Literal["ok", "warning", "problem"]
+    detail: str
+    hint: str = ""
+
+
+@click.command("doctor")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> None:
+    """Check the installation and say what is wrong. Exit code 1 when something is."""
+    findings = list(examine())
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            click.echo(f"{finding.status:<8} {finding.name:<14} {finding.detail}")
+            if finding.hint:
+                click.echo(f"{'':<24}{finding.hint}")
+    if any(finding.status == "problem" for finding in findings):
+        ctx.exit(1)
+
+
+def examine() -> Iterator[Finding]:
+    """Yield the findings, quick ones first; nothing is loaded or changed."""
+    yield Finding("python", "ok", f"{platform.python_version()} on {platform.platform()}")
+    yield from _packages()
+    yield from _settings()
+    yield from _folders()
+    yield from _database()
+    yield from _prompts()
+    yield from _model()
+
+
+def _packages() -> Iterator[Finding]:
+    for name in _NEEDED:
+        try:
+            yield Finding(name, "ok", importlib.metadata.version(name))
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding(name, "problem", "not installed", "Install the program again.")
+
+
+def _settings() -> Iterator[Finding]:
+    from assistant.cli.common import user_settings
+    from assistant.paths import user_paths
+
+    try:
+        user_settings()
+        file = user_paths().config_file
+        yield Finding("settings", "ok", str(file) if file.exists() else "defaults")
+    except AssistantError as error:
+        yield Finding("settings", "problem", error.message, error.hint)
+
+
+def _folders() -> Iterator[Finding]:
+    from assistant.paths import user_paths
+
+    paths = user_paths()
+    for name in ("config", "data", "cache", "models"):
+        folder = getattr(paths, name)
+        size = _size(folder) if folder.exists() else 0
+        yield Finding(name, "ok", f"{folder}  ({size / 1e6:,.0f} MB)")
+    place = next(p for p in (paths.models, *paths.models.parents) if p.exists())
+    free = shutil.disk_usage(place).free
+    few = free < 3_000_000_000
+    hint = "A model needs one to five GB while it is installed." if few else ""
+    yield Finding("free disk", "warning" if few else "ok", f"{free / 1e9:.1f} GB", hint)
+
+
+def _size(folder: object) -> int:
+    from pathlib import Path
+
+    return sum(f.stat().st_size for f in Path(str(folder)).rglob("*") if f.is_file())
+
+
+def _database() -> Iterator[Finding]:
+    from assistant.cli.common import open_store
+    from assistant.paths import user_paths
+
+    file = user_paths().database
+    if not file.exists():
+        yield Finding("database", "ok", f"{file} (made with the first turn)")
+        return
+    try:
+        with open_store() as store:
+            counts = ", ".join(f"{number} {name}" for name, number in store.stats().items())
+        yield Finding("database", "ok", f"{file}  ({counts})")
+    except AssistantError as error:
+        yield Finding("database", "problem", error.message, error.hint)
+
+
+def _prompts() -> Iterator[Finding]:
+    from assistant.paths import shipped, user_paths
+    from assistant.prompts import Prompts
+
+    try:
+        prompts = Prompts.load(shipped("prompts"), user_paths().prompts)
+        yield Finding("prompts", "ok", ", ".join(prompts.tasks()))
+    except AssistantError as error:
+        yield Finding("prompts", "problem", error.message, error.hint)
+
+
+def _model() -> Iterator[Finding]:
+    from assistant.cli.common import user_settings
+    from assistant.engine.convert import is_converted
+    from assistant.models.resolve import resolve
+    from assistant.paths import user_paths
+    from assistant.router import Router
+
+    paths = user_paths()
+    try:
+        files = resolve(user_settings().model, paths)
+    except AssistantError as error:
+        yield Finding("model", "problem", error.message, error.hint)
+        return
+    yield Finding("model", "ok", f"{files.name}: {files.path}")
+    if files.kind == "gguf" and not is_converted(paths.cache, files.sha256):
+        yield Finding("conversion", "ok", "not yet; the first start takes about a minute longer")
+    if Router(cache=paths.cache).has_head(files.sha256):
+        yield Finding("router", "ok", "trained on this model's hidden states")
+    else:
+        yield Finding(
+            "router",
+            "warning",
+            "no router for this model yet: the light first stage routes",
+            "Train one in a few minutes: assistant route --fit",
+        )

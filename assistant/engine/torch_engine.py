@@ -1,0 +1,338 @@
+"""The engine on plain transformers and torch: any causal language model, CPU, CUDA or MPS.
+
+One forward a token with an own loop rather than ``generate()``: it can be stopped within one
+token, decodes text incrementally (no split characters) and keeps the key/value cache of the last
+prompt, so that a conversation's next turn computes only what is new.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers.decoders import DecodeStream
+from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
+
+from assistant.engine.base import CandidateScore, EngineInfo
+from assistant.engine.chat_format import ChatFormat
+from assistant.engine.sampling import Sampler
+from assistant.engine.stop_text import StopText
+from assistant.errors import ContextOverflow, EngineError
+from assistant.types import Decoding, FinishReason, Generation, Message, Usage
+
+_PREFILL_CHUNK = 512
+_SCORE_BATCH = 16
+
+
+class _LayerReached(Exception):
+    """Ends a forward pass early: the wanted layer's output is there."""
+
+
+def choose_device(wanted: str = "auto") -> str:
+    """Return ``cuda``, ``mps`` or ``cpu``, the first that is there, unless one is asked for.
+
+    Raises:
+        EngineError: the device asked for is not there.
+    """
+    there = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if wanted == "auto":
+        return next(name for name, present in there.items() if present)
+    if not there.get(wanted):
+        present = ", ".join(name for name, is_there in there.items() if is_there)
+        raise EngineError(f"No device '{wanted}' here.", f"Set `device` to auto or: {present}.")
+    return wanted
+
+
+def choose_dtype(device: str) -> torch.dtype:
+    """Return bfloat16 where the hardware multiplies it, else float32 (float16 on MPS)."""
+    if device == "cuda":
+        return torch.bfloat16
+    if device == "mps":
+        return torch.float16
+    supported = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.bfloat16 if supported else torch.float32
+
+
+def quiet_transformers() -> None:
+    """Keep transformers' bars and notices off the terminal: the app draws its own."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
+def load_torch_engine(
+    folder: Path,
+    *,
+    name: str,
+    sha256: str,
+    device: str = "auto",
+    dtype: torch.dtype | None = None,
+    threads: int | None = None,
+) -> TorchEngine:
+    """Load a folder in transformers' format (safetensors only, no code of the model's own).
+
+    Raises:
+        EngineError: the folder cannot be loaded, or memory ran out.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    quiet_transformers()
+    place = choose_device(device)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(
+            str(folder),
+            dtype=dtype or choose_dtype(place),
+            local_files_only=True,
+            use_safetensors=True,
+        )
+        model = model.to(place).eval()
+    except (OSError, ValueError, RuntimeError, MemoryError) as error:
+        raise EngineError(
+            f"The model {name} could not be loaded: {error}",
+            "Run `assistant models verify`, or choose a smaller one with --model.",
+        ) from error
+    return TorchEngine(model, tokenizer, name=name, sha256=sha256)
+
+
+class TorchEngine:
+    """See :class:`assistant.engine.base.Engine` for what each method promises."""
+
+    def __init__(self, model: Any, tokenizer: Any, *, name: str, sha256: str) -> None:
+        self._model = model
+        eos = model.generation_config.eos_token_id
+        self._format = ChatFormat(tokenizer, eos if isinstance(eos, list) else [eos])
+        self._lock = threading.Lock()
+        self._cache = DynamicCache(config=model.config)
+        self._cached_ids: list[int] = []
+        config = model.config
+        self._info = EngineInfo(
+            model=name,
+            sha256=sha256,
+            context_length=int(config.max_position_embeddings),
+            layers=int(config.num_hidden_layers),
+            hidden_size=int(config.hidden_size),
+            device=str(model.device.type),
+            precision=str(model.dtype).removeprefix("torch."),
+        )
+
+    @property
+    def info(self) -> EngineInfo:
+        return self._info
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        return len(self._format.prompt_ids(messages))
+
+    def count_text_tokens(self, text: str) -> int:
+        return len(self._format.text_ids(text))
+
+    def generate(
+        self,
+        messages: Sequence[Message],
+        decoding: Decoding,
+        *,
+        adapter: str | None = None,
+        stop: threading.Event | None = None,
+    ) -> Iterator[Generation]:
+        if adapter is not None:
+            raise EngineError(f"This engine has no adapter '{adapter}'.")
+        ids = self._format.prompt_ids(messages)
+        room = self._info.context_length - len(ids)
+        if room < 1:
+            raise ContextOverflow(
+                f"The prompt takes {len(ids):,} tokens; the model reads {self._info.context_length:,}.",
+                "Send less text, or choose a model with a longer window.",
+            )
+        with self._lock, _readable_failures():
+            cached = self._keep_common(ids)
+            yield from self._decode(ids, cached, min(decoding.max_tokens, room), decoding, stop)
+
+    def score(
+        self,
+        messages: Sequence[Message],
+        candidates: Sequence[str],
+        *,
+        adapter: str | None = None,
+    ) -> list[CandidateScore]:
+        ids = self._format.prompt_ids(messages)
+        answers = [self._format.answer_ids(candidate) for candidate in candidates]
+        with self._lock, _readable_failures():
+            self._keep_common(ids)
+            last = self._prefill(ids, None)
+            assert last is not None
+            scores: list[CandidateScore] = []
+            for start in range(0, len(answers), _SCORE_BATCH):
+                scores += self._score_batch(last, answers[start : start + _SCORE_BATCH])
+            return scores
+
+    @torch.inference_mode()
+    def hidden_state(self, text: str, *, layer: int, suffix: str, max_tokens: int) -> list[float]:
+        ids = self._format.text_ids(text)
+        tail_ids = self._format.text_ids(suffix)
+        room = max_tokens - len(tail_ids)
+        if len(ids) > room:
+            head = room // 2
+            ids = ids[:head] + ids[-(room - head) :]
+        tokens = torch.tensor([ids + tail_ids], device=self._model.device)
+        decoder = self._model.get_decoder()
+        caught: list[torch.Tensor] = []
+
+        def catch(_module: Any, _inputs: Any, output: Any) -> None:
+            caught.append(output[0] if isinstance(output, tuple) else output)
+            raise _LayerReached
+
+        with self._lock:
+            handle = decoder.layers[layer - 1].register_forward_hook(catch)
+            try:
+                with contextlib.suppress(_LayerReached):
+                    decoder(input_ids=tokens, use_cache=False)
+            finally:
+                handle.remove()
+        state: list[float] = caught[0][0, -1].float().cpu().tolist()
+        return state
+
+    def close(self) -> None:
+        with self._lock:
+            self._model = None
+            self._cache = None  # type: ignore[assignment]
+            self._cached_ids = []
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    # -- decoding; the lock is held --------------------------------------------------------------
+
+    def _decode(
+        self,
+        ids: list[int],
+        cached: int,
+        max_tokens: int,
+        decoding: Decoding,
+        stop: threading.Event | None,
+    ) -> Iterator[Generation]:
+        cancelled: Callable[[], bool] = stop.is_set if stop is not None else lambda: False
+        stream = DecodeStream(skip_special_tokens=True)
+        stops = StopText(decoding.stop)
+        sampler = Sampler(decoding)
+        answered: list[int] = []
+        reason: FinishReason = "length"
+        logits = self._prefill(ids, stop)
+        while logits is not None and len(answered) < max_tokens:
+            if cancelled():
+                break
+            token = sampler.next(logits, answered)
+            if token in self._format.end_ids:
+                reason = "stop"
+                break
+            answered.append(token)
+            piece = stops.feed(stream.step(self._format.backend, token) or "")
+            if piece:
+                yield Generation(piece)
+            if stops.stopped:
+                reason = "stop"
+                break
+            logits = self._step(token) if len(answered) < max_tokens else None
+        if cancelled():
+            reason = "cancelled"
+        rest = stops.flush()
+        if rest:
+            yield Generation(rest)
+        yield Generation("", reason, Usage(len(ids), cached, len(answered)))
+
+    def _keep_common(self, ids: list[int]) -> int:
+        """Cut the cache back to what it shares with ``ids``; return how many tokens that is.
+
+        At least the last token is computed anew, because its logits are needed.
+        """
+        common = 0
+        for ours, theirs in zip(self._cached_ids, ids[:-1], strict=False):
+            if ours != theirs:
+                break
+            common += 1
+        surplus = len(self._cached_ids) - common
+        if surplus and common:
+            try:
+                self._cache.crop(-surplus)
+            except RuntimeError:  # a sliding window that has already forgotten its beginning
+                common = 0
+        if not common:
+            self._cache = DynamicCache(config=self._model.config)
+        self._cached_ids = self._cached_ids[:common]
+        return common
+
+    def _prefill(self, ids: list[int], stop: threading.Event | None) -> torch.Tensor | None:
+        """Read what the cache lacks of ``ids``; return the last logits, ``None`` when stopped."""
+        logits: torch.Tensor | None = None
+        while len(self._cached_ids) < len(ids):
+            if stop is not None and stop.is_set():
+                return None
+            start = len(self._cached_ids)
+            logits = self._forward(ids[start : start + _PREFILL_CHUNK])
+        return logits
+
+    def _step(self, token: int) -> torch.Tensor:
+        """Read one token. oneDNN repacks bf16 weights a call, which halves the speed at one row."""
+        if self._model.device.type != "cpu":
+            return self._forward([token])
+        backend = torch.backends.mkldnn
+        backend.enabled = False  # type: ignore[assignment]  # a property of the module
+        try:
+            return self._forward([token])
+        finally:
+            backend.enabled = True  # type: ignore[assignment]
+
+    @torch.inference_mode()
+    def _forward(self, ids: list[int]) -> torch.Tensor:
+        tokens = torch.tensor([ids], device=self._model.device)
+        try:
+            output = self._model(
+                input_ids=tokens, past_key_values=self._cache, use_cache=True, logits_to_keep=1
+            )
+        except BaseException:
+            # Some layers may have stored the new tokens and some not: nothing of it can be kept.
+            self._cached_ids = []
+            self._cache = DynamicCache(config=self._model.config)
+            raise
+        self._cached_ids += ids
+        logits: torch.Tensor = output.logits[0, -1]
+        return logits
+
+    @torch.inference_mode()
+    def _score_batch(self, last: torch.Tensor, answers: list[list[int]]) -> list[CandidateScore]:
+        """Score answers after the cached prompt; ``last`` (vocabulary,) predicts their first token."""
+        device = self._model.device
+        longest = max(len(answer) for answer in answers)
+        tokens = torch.tensor([a + [a[-1]] * (longest - len(a)) for a in answers], device=device)
+        first = torch.log_softmax(last.float(), dim=-1)
+        logprobs = first[tokens[:, 0]].tolist()
+        if longest > 1:
+            cache = copy.deepcopy(self._cache)
+            cache.batch_repeat_interleave(len(answers))
+            output = self._model(input_ids=tokens[:, :-1], past_key_values=cache, use_cache=True)
+            following = torch.log_softmax(output.logits.float(), dim=-1)
+            picked = following.gather(-1, tokens[:, 1:, None])[..., 0]
+            for row, answer in enumerate(answers):
+                logprobs[row] += float(picked[row, : len(answer) - 1].sum())
+        return [CandidateScore(p, len(a)) for p, a in zip(logprobs, answers, strict=True)]
+
+
+@contextlib.contextmanager
+def _readable_failures() -> Iterator[None]:
+    """Turn torch's own failures into an error that says what to do."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise EngineError(
+            "The model ran out of memory.", "Start a new chat or choose a smaller model."
+        ) from error
+    except RuntimeError as error:
+        raise EngineError(f"The model failed: {error}") from error

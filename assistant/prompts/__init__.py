@@ -1,0 +1,21 @@
+"""Prompt files: ``prompts/<task>.yaml`` in, chat messages out.
+
+``model`` says what a prompt file holds, ``reader`` reads and checks one, ``shots`` picks the
+examples nearest to a turn, ``render`` turns all of it into messages, ``library`` ties them up.
+"""
+
+from assistant.prompts.library import Prompts
+from assistant.prompts.model import Example, LabelSet, PromptFile
+from assistant.prompts.reader import read_prompt_file
+from assistant.prompts.render import Rendered
+from assistant.prompts.shots import select_shots
+
+__all__ = [
+    "Example",
+    "LabelSet",
+    "PromptFile",
+    "Prompts",
+    "Rendered",
+    "read_prompt_file",
+    "select_shots",
+]

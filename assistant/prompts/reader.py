@@ -1,0 +1,315 @@
+"""Reads one prompt file and checks it: what is wrong is said with file, line and field.
+
+The YAML is composed to nodes, not loaded to values: nodes know their line, and a plain scalar
+keeps its spelling (``lang: no`` is Norwegian and not ``False``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import string
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from assistant.errors import PromptError
+from assistant.prompts.model import DecodingValue, Example, LabelSet, PromptFile
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 20
+RESERVED = ("user_text", "user_system", "history", "question", "target")
+"""Names the renderer uses itself, so that no file may declare them."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_LANG = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,4})?")
+_FIELDS = [
+    "task",
+    "version",
+    "description",
+    "instruction",
+    "variables",
+    "decoding",
+    "examples",
+    "label_sets",
+]
+_EXAMPLE_FIELDS = ["lang", "input", "target", "tags", "context"]
+_HINT = "Correct the file, or remove it to use the shipped prompt. docs/tasks.md has the format."
+_T = TypeVar("_T")
+
+
+def read_prompt_file(path: Path) -> PromptFile:
+    """Read and check one prompt file.
+
+    Raises:
+        PromptError: it cannot be read or breaks the format; the message names file, line, field.
+    """
+    raw = _read(path)
+    root = _compose(path, raw)
+    at = _Checker(path)
+    fields = at.mapping(root, "the file", _FIELDS, required=("task", "version", "instruction"))
+    task = at.text(fields["task"], "task")
+    if not _NAME.fullmatch(task):
+        at.fail(fields["task"], "task", "must be lower-case letters, digits and _ (at most 40)")
+    variables = _variables(at, fields.get("variables"))
+    instruction = at.by_language(fields["instruction"], "instruction")
+    _check_variables(at, fields["instruction"], instruction, variables)
+    sets = fields.get("label_sets")
+    return PromptFile(
+        task=task,
+        version=at.whole(fields["version"], "version", 1, 1_000_000),
+        description=at.by_language(fields["description"], "description")
+        if "description" in fields
+        else {},
+        instruction=instruction,
+        variables=variables,
+        decoding=_decoding(at, fields.get("decoding")),
+        examples=tuple(
+            _example(at, node, f"examples[{i}]")
+            for i, node in enumerate(at.sequence(fields.get("examples"), "examples"), 1)
+        ),
+        label_sets={
+            name: _label_set(at, name, node)
+            for name, node in (at.mapping(sets, "label_sets") if sets else {}).items()
+        },
+        path=path,
+        sha256=hashlib.sha256(raw).hexdigest(),
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise PromptError(f"{path}: cannot be read: {error.strerror}", _HINT) from error
+    if len(raw) > MAX_BYTES:
+        raise PromptError(f"{path}: larger than {MAX_BYTES // 1000} kB", _HINT)
+    return raw
+
+
+def _compose(path: Path, raw: bytes) -> Node:
+    # The C reader is ten times faster and gives the same marks; it is not in every build.
+    loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        text = raw.decode("utf-8")
+        _refuse_deep(path, text, loader)
+        root = yaml.compose(text, Loader=loader)
+    except UnicodeDecodeError as error:
+        raise PromptError(f"{path}: is not UTF-8 text (byte {error.start})", _HINT) from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise PromptError(f"{path}, line {line}: not YAML: {error.problem}", _HINT) from error
+    except yaml.YAMLError as error:
+        raise PromptError(f"{path}: not YAML: {error}", _HINT) from error
+    if root is None:
+        raise PromptError(f"{path}, line 1: the file is empty", _HINT)
+    return root
+
+
+def _refuse_deep(path: Path, text: str, loader: type[yaml.SafeLoader]) -> None:
+    """Composing recurses, and the C reader crashes where Python would raise: look before."""
+    depth = 0
+    for event in yaml.parse(text, Loader=loader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise PromptError(f"{path}, line {line}: nested too deeply", _HINT)
+
+
+@dataclass(frozen=True, slots=True)
+class _Checker:
+    """Takes nodes apart; a wrong one becomes a ``PromptError`` that names its line and field."""
+
+    path: Path
+
+    def fail(self, node: Node, name: str, what: str) -> NoReturn:
+        line = node.start_mark.line + 1
+        raise PromptError(f"{self.path}, line {line}: {name}: {what}", _HINT)
+
+    def mapping(
+        self,
+        node: Node,
+        name: str,
+        known: list[str] | None = None,
+        required: tuple[str, ...] = (),
+    ) -> dict[str, Node]:
+        if not isinstance(node, MappingNode):
+            self.fail(node, name, f"must be a mapping of names to values, not {_kind(node)}")
+        fields: dict[str, Node] = {}
+        for key_node, value in node.value:
+            key = self.text(key_node, name)
+            if known is not None and key not in known:
+                self.fail(key_node, key, f"unknown field; known: {', '.join(known)}")
+            if key in fields:
+                self.fail(key_node, key, "given twice")
+            fields[key] = value
+        for key in required:
+            if key not in fields:
+                self.fail(node, key, f"missing in {name}")
+        return fields
+
+    def sequence(self, node: Node | None, name: str) -> list[Node]:
+        if node is None or _is_null(node):
+            return []
+        if not isinstance(node, SequenceNode):
+            self.fail(node, name, f"must be a list, not {_kind(node)}")
+        return list(node.value)
+
+    def text(self, node: Node, name: str) -> str:
+        if not isinstance(node, ScalarNode) or _is_null(node):
+            self.fail(node, name, f"must be text, not {_kind(node)}")
+        value = str(node.value)
+        if not value.strip():
+            self.fail(node, name, "must not be empty")
+        return value
+
+    def texts(self, node: Node | None, name: str) -> tuple[str, ...]:
+        return tuple(self.text(item, name) for item in self.sequence(node, name))
+
+    def language(self, node: Node, name: str) -> str:
+        code = self.text(node, name)
+        if not _LANG.fullmatch(code):
+            self.fail(node, name, f"{code!r} is not a language code such as en or zh")
+        return code
+
+    def by_language(self, node: Node, name: str) -> dict[str, str]:
+        """Read ``{en: …, zh: …}``; bare text is taken as English."""
+        if isinstance(node, ScalarNode):
+            return {"en": self.text(node, name)}
+        return self.keyed(node, name, self.text)
+
+    def keyed(self, node: Node, name: str, read: Callable[[Node, str], _T]) -> dict[str, _T]:
+        result = {}
+        for code, value in self.mapping(node, name).items():
+            if not _LANG.fullmatch(code):
+                self.fail(value, name, f"{code!r} is not a language code such as en or zh")
+            result[code] = read(value, f"{name}.{code}")
+        if not result:
+            self.fail(node, name, "must not be empty")
+        return result
+
+    def number(self, node: Node, name: str, low: float, high: float) -> float:
+        try:
+            value = float(self.text(node, name))
+        except ValueError:
+            self.fail(node, name, "must be a number")
+        if not low <= value <= high:  # also refuses nan
+            self.fail(node, name, f"must lie between {low:g} and {high:g}")
+        return value
+
+    def whole(self, node: Node, name: str, low: int, high: int) -> int:
+        value = self.number(node, name, low, high)
+        if value != int(value):
+            self.fail(node, name, "must be a whole number")
+        return int(value)
+
+
+def _is_null(node: Node) -> bool:
+    return isinstance(node, ScalarNode) and node.tag == "tag:yaml.org,2002:null"
+
+
+def _kind(node: Node) -> str:
+    if isinstance(node, MappingNode):
+        return "a mapping"
+    if isinstance(node, SequenceNode):
+        return "a list"
+    return "nothing" if _is_null(node) else "text"
+
+
+def _variables(at: _Checker, node: Node | None) -> dict[str, dict[str, str]]:
+    """Read ``[name, …]`` or ``{name: default}`` or ``{name: {en: …, zh: …}}``."""
+    if node is None or _is_null(node):
+        return {}
+    if isinstance(node, SequenceNode):
+        items = [(at.text(item, "variables"), item) for item in node.value]
+        found: dict[str, dict[str, str]] = {name: {} for name, _ in items}
+    else:
+        fields = at.mapping(node, "variables")
+        items = list(fields.items())
+        found = {
+            name: {} if _is_null(value) else at.by_language(value, f"variables.{name}")
+            for name, value in items
+        }
+    for name, item in items:
+        if not _NAME.fullmatch(name):
+            at.fail(item, "variables", f"{name!r} must be lower-case letters, digits and _")
+        if name in RESERVED:
+            at.fail(item, "variables", f"{name!r} is used by the program; choose another name")
+    return found
+
+
+def _check_variables(
+    at: _Checker, node: Node, instruction: dict[str, str], variables: dict[str, dict[str, str]]
+) -> None:
+    """Allow ``{name}`` of declared names only: no attributes, indexes or format codes."""
+    for lang, text in instruction.items():
+        name = f"instruction.{lang}"
+        where = _value_of(node, lang)
+        try:
+            parts = list(string.Formatter().parse(text))
+        except ValueError as error:
+            at.fail(where, name, f"{error}; write {{{{ and }}}} for a brace as such")
+        for _, variable, spec, conversion in parts:
+            if variable is None:
+                continue
+            if not _NAME.fullmatch(variable) or spec or conversion:
+                shown = f"{{{variable}}}"
+                at.fail(where, name, f"{shown} is no plain variable; write {{{{ for a brace")
+            if variable not in variables:
+                at.fail(where, name, f"{{{variable}}} is not declared under variables")
+
+
+def _value_of(node: Node, key: str) -> Node:
+    if isinstance(node, MappingNode):
+        for key_node, value in node.value:
+            if key_node.value == key:
+                return value  # type: ignore[no-any-return]
+    return node
+
+
+def _decoding(at: _Checker, node: Node | None) -> dict[str, DecodingValue]:
+    if node is None or _is_null(node):
+        return {}
+    readers: dict[str, Callable[[Node, str], DecodingValue]] = {
+        "max_tokens": lambda n, f: at.whole(n, f, 1, 1_000_000),
+        "temperature": lambda n, f: at.number(n, f, 0, 5),
+        "top_p": lambda n, f: at.number(n, f, 0.01, 1),
+        "repetition_penalty": lambda n, f: at.number(n, f, 0.5, 3),
+        "seed": lambda n, f: at.whole(n, f, 0, 2**31),
+        "stop": at.texts,
+    }
+    fields = at.mapping(node, "decoding", list(readers))
+    return {name: readers[name](value, f"decoding.{name}") for name, value in fields.items()}
+
+
+def _example(at: _Checker, node: Node, name: str) -> Example:
+    fields = at.mapping(node, name, _EXAMPLE_FIELDS, required=("input", "target"))
+    return Example(
+        input=at.text(fields["input"], f"{name}.input"),
+        target=at.text(fields["target"], f"{name}.target"),
+        lang=at.language(fields["lang"], f"{name}.lang") if "lang" in fields else "en",
+        tags=at.texts(fields.get("tags"), f"{name}.tags"),
+        context=at.text(fields["context"], f"{name}.context") if "context" in fields else None,
+    )
+
+
+def _label_set(at: _Checker, name: str, node: Node) -> LabelSet:
+    field = f"label_sets.{name}"
+    fields = at.mapping(node, field)
+    triggers = fields.pop("triggers", None)
+    labels: dict[str, tuple[str, ...]] = {}
+    for code, value in fields.items():
+        if not _LANG.fullmatch(code):
+            at.fail(value, field, f"{code!r} is neither a language code nor triggers")
+        labels[code] = at.texts(value, f"{field}.{code}")
+        if len(set(labels[code])) < 2:
+            at.fail(value, f"{field}.{code}", "needs at least two different labels")
+    if not labels:
+        at.fail(node, field, "has no labels")
+    words = at.keyed(triggers, f"{field}.triggers", at.texts) if triggers else {}
+    return LabelSet(name, labels, words)

@@ -1,0 +1,421 @@
+"""One turn, without any screen: store, route, choose, render, generate, store.
+
+The terminal app, the command line and the server all use this :class:`Session`; it is the only
+place where a turn happens.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from assistant import classification, context, strategy
+from assistant.config import Settings
+from assistant.engine.base import Engine
+from assistant.engine.loader import EngineLoader
+from assistant.errors import AssistantError, Cancelled
+from assistant.events import (
+    AnswerPiece,
+    Event,
+    TurnFinished,
+    TurnPrepared,
+    TurnRouted,
+    TurnStarted,
+)
+from assistant.explain import explain_turn
+from assistant.models.catalog import CatalogEntry, load_catalog, lookup
+from assistant.models.installed import installed_names
+from assistant.paths import Paths, user_paths
+from assistant.prompts import Prompts
+from assistant.request import Request, read_request
+from assistant.store.store import Store
+from assistant.tasks import TASKS, decoding_for
+from assistant.types import (
+    Decoding,
+    Feedback,
+    FinishReason,
+    Message,
+    Rating,
+    Route,
+    Timing,
+    Turn,
+    TurnState,
+    Usage,
+)
+
+_PARTIAL_EVERY_S = 0.3
+_SHOTS = 4
+
+
+class RouterLike(Protocol):
+    """What a session needs of a router."""
+
+    def route(
+        self, text: str, context: str | None = None, engine: Engine | None = None
+    ) -> Route: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AskOptions:
+    """What the user fixed for a turn; everything left alone is decided by the session."""
+
+    task: str = "auto"
+    system: str | None = None
+    strategy: str = "auto"
+    adapter: str | None = None
+    labels: tuple[str, ...] = ()
+    to: str | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadPlan:
+    """What would be fetched before the first answer, for the user to agree to."""
+
+    name: str
+    title: str
+    size_bytes: int
+    licence: str
+    sources: str
+
+
+Reload = Callable[[str], tuple[Settings, EngineLoader]]
+"""Makes settings and loader for another model."""
+
+
+@dataclass(slots=True)
+class _Clock:
+    """Measures one turn in seconds from its start."""
+
+    started: float
+    first_token_s: float = 0.0
+    route_s: float = 0.0
+
+    def elapsed(self) -> float:
+        return time.perf_counter() - self.started
+
+
+class Session:
+    """Everything one needs to hold conversations: a store, an engine, a router and prompts."""
+
+    def __init__(
+        self,
+        store: Store,
+        loader: EngineLoader,
+        router: RouterLike,
+        prompts: Prompts,
+        settings: Settings,
+        *,
+        reload: Reload | None = None,
+        paths: Paths | None = None,
+    ) -> None:
+        self._reload = reload
+        self._paths = paths or user_paths()
+        self.store = store
+        self.loader = loader
+        self.router = router
+        self.prompts = prompts
+        self.settings = settings
+
+    # -- turns ---------------------------------------------------------------------------------
+
+    def ask(
+        self,
+        text: str,
+        *,
+        conversation_id: str | None = None,
+        options: AskOptions | None = None,
+        replaces: str | None = None,
+        stop: threading.Event | None = None,
+    ) -> Iterator[Event]:
+        """Hold one turn and yield its events; the user's message is stored before anything else.
+
+        ``replaces`` hides that turn and all after it (edit, regenerate). Setting ``stop`` ends
+        the answer within one token; what was said until then is kept.
+
+        Raises:
+            AssistantError: the turn failed; it is stored as failed, with the reason.
+        """
+        options = options or AskOptions()
+        clock = _Clock(time.perf_counter())
+        turn = self.store.begin_turn(
+            text,
+            conversation_id=conversation_id,
+            system=options.system,
+            model=self.settings.model,
+            replaces=replaces,
+        )
+        yield TurnStarted(turn)
+        try:
+            for event in self._answer(turn, options, clock, stop):
+                if not isinstance(event, AnswerPiece):
+                    turn = event.turn
+                yield event
+        except Cancelled:
+            self._end(turn, "cancelled")
+            yield TurnFinished(self.store.turn(turn.id))
+        except GeneratorExit:  # whoever asked is gone
+            self._end(turn, "cancelled")
+            raise
+        except AssistantError as error:
+            self._end(turn, "failed", error.message)
+            raise
+        except BaseException as error:  # whatever it was, no turn is left running
+            self._end(turn, "failed", f"{type(error).__name__}: {error}")
+            raise
+
+    def _end(self, turn: Turn, state: TurnState, error: str | None = None) -> None:
+        """Close a turn that did not come to its end; what was answered so far is kept."""
+        reason: FinishReason = "cancelled" if state == "cancelled" else "error"
+        answer = self.store.turn(turn.id).answer
+        self.store.finish_turn(
+            replace(turn, answer=answer, state=state, finish_reason=reason, error=error)
+        )
+
+    def regenerate(
+        self,
+        turn_id: str,
+        *,
+        options: AskOptions | None = None,
+        stop: threading.Event | None = None,
+    ) -> Iterator[Event]:
+        """Ask the same again in place of ``turn_id``; the old answer stays on record, hidden.
+
+        A regenerated answer is sampled (temperature 0.7 unless given), because greedy decoding
+        would only repeat itself.
+        """
+        old = self.store.turn(turn_id)
+        options = options or AskOptions()
+        if options.temperature is None:
+            options = replace(options, temperature=max(0.7, old.decoding.temperature))
+        yield from self.ask(
+            old.user_text,
+            conversation_id=old.conversation_id,
+            options=options,
+            replaces=old.id,
+            stop=stop,
+        )
+
+    def route(self, text: str, previous_turn: str | None = None) -> Route:
+        """Return the route of a text without answering it (waits for the engine)."""
+        return self.router.route(text, previous_turn, self.loader.get())
+
+    # -- feedback ------------------------------------------------------------------------------
+
+    def rate(self, turn_id: str, rating: Rating, comment: str | None = None) -> Feedback:
+        """Store a thumb on a turn."""
+        return self.store.add_feedback(turn_id, rating=rating, comment=comment, source="app")
+
+    def correct(self, turn_id: str, text: str, comment: str | None = None) -> Feedback:
+        """Store what the answer should have been; later turns build on the correction."""
+        return self.store.add_feedback(turn_id, correction=text, comment=comment, source="app")
+
+    def correct_route(self, turn_id: str, task: str) -> Feedback:
+        """Store which task the turn should have been routed to."""
+        return self.store.add_feedback(turn_id, route=task, source="app")
+
+    def explain(self, turn_id: str) -> str:
+        """Return Markdown that says why a turn was answered as it was."""
+        return explain_turn(self.store.turn(turn_id))
+
+    def tasks(self) -> list[str]:
+        """Return the names of all tasks: the five built in, then the user's own."""
+        own = [name for name in self.prompts.tasks() if name not in TASKS]
+        return [*TASKS, *own]
+
+    # -- models --------------------------------------------------------------------------------
+
+    def models(self) -> list[tuple[str, str, bool, int]]:
+        """Return name, title, whether it is installed, and bytes of every catalogue model."""
+        here = set(installed_names(self._paths))
+        return [(e.name, e.title, e.name in here, e.bytes or 0) for e in load_catalog()]
+
+    def use_model(self, name: str) -> None:
+        """Switch to another model; the old one's memory is freed, the new one loads on demand."""
+        if self._reload is None:
+            return
+        settings, loader = self._reload(name)
+        old = self.loader
+        self.settings, self.loader = settings, loader
+        old.close()
+
+    def download_plan(self) -> DownloadPlan | None:
+        """Return what has to be fetched before the first answer; ``None`` when it is all here."""
+        if self.loader.status.state != "missing":
+            return None
+        entry: CatalogEntry | None = lookup(self.settings.model)
+        if entry is None:
+            return DownloadPlan(self.settings.model, self.settings.model, 0, "see its page", "hub")
+        sources = f"the publisher's hub repository {entry.hub_repo}"
+        if entry.mirror is not None:
+            sources += ", else a mirror in the Python package index"
+        return DownloadPlan(entry.name, entry.title, entry.bytes or 0, entry.licence, sources)
+
+    # -- the inside of a turn ------------------------------------------------------------------
+
+    def _answer(
+        self,
+        turn: Turn,
+        options: AskOptions,
+        clock: _Clock,
+        stop: threading.Event | None,
+    ) -> Iterator[Event]:
+        engine = self.loader.get(stop)
+        clock.started = clock.started if clock.elapsed() < 1.0 else time.perf_counter()
+        earlier = [t for t in self.store.turns(turn.conversation_id) if t.position < turn.position]
+        route = self._route(turn.user_text, options, earlier, engine)
+        clock.route_s = clock.elapsed()
+        turn = replace(
+            turn,
+            route=route,
+            model=engine.info.model,
+            model_sha256=engine.info.sha256,
+            context_limit=self._limit(engine),
+        )
+        yield TurnRouted(turn)
+
+        turn, request = self._prepare(turn, options, earlier, engine)
+        self.store.save_turn(turn)
+        yield TurnPrepared(turn)
+
+        if request.labels:
+            yield from self._classify(turn, request.labels, engine, clock)
+        else:
+            yield from self._generate(turn, engine, clock, stop)
+
+    def _route(
+        self, text: str, options: AskOptions, earlier: Sequence[Turn], engine: Engine
+    ) -> Route:
+        if options.task == "auto":
+            return self.router.route(text, context.previous_turn_text(earlier), engine)
+        self.prompts.get(options.task)  # an unknown name is an error, said at once
+        scores = {name: float(name == options.task) for name in self.tasks()}
+        return Route(options.task, 1.0, scores, "forced")
+
+    def _limit(self, engine: Engine) -> int:
+        own = self.settings.context_tokens
+        return min(own, engine.info.context_length) if own else engine.info.context_length
+
+    def _prepare(
+        self, turn: Turn, options: AskOptions, earlier: Sequence[Turn], engine: Engine
+    ) -> tuple[Turn, Request]:
+        """Choose the strategy and build the prompt that fits the window."""
+        assert turn.route is not None
+        task = turn.route.task
+        choice = strategy.choose(task, requested=options.strategy, adapter=options.adapter)
+        request = read_request(
+            turn.user_text,
+            task=task,
+            prompt=self.prompts.get(task),
+            labels=options.labels,
+            to=options.to or self.settings.translate_to,
+            earlier=earlier,
+        )
+        decoding = self._decoding(task, options)
+        history = context.relevant_turns(task, turn.user_text, request.has_passage, earlier)
+        system = options.system or self.store.conversation(turn.conversation_id).system
+        version = ""
+
+        def render(messages: Sequence[Message], shots: int) -> Sequence[Message]:
+            nonlocal version
+            rendered = self.prompts.render(
+                task,
+                request.text,
+                strategy=choice.strategy if shots or choice.strategy != "few_shot" else "zero_shot",
+                lang=request.lang,
+                variables=request.variables,
+                history=messages,
+                system=system or self.settings.system,
+                shots=shots,
+                tags=request.tags,
+            )
+            version = rendered.version
+            return rendered.messages
+
+        fitted = context.fit(
+            render,
+            history,
+            shots=_SHOTS if choice.strategy == "few_shot" else 0,
+            count=engine.count_tokens,
+            limit=self._limit(engine),
+            max_tokens=decoding.max_tokens,
+        )
+        turn = replace(
+            turn,
+            choice=choice,
+            sent=fitted.messages,
+            prompt_version=version,
+            decoding=replace(decoding, max_tokens=fitted.max_tokens),
+            left_out_turns=fitted.left_out_turns,
+            usage=Usage(prompt_tokens=fitted.prompt_tokens),
+        )
+        return turn, request
+
+    def _decoding(self, task: str, options: AskOptions) -> Decoding:
+        """Return the task's decoding with settings, then the turn's own options on top."""
+        given = {
+            name: getattr(source, name)
+            for source in (self.settings, options)
+            for name in ("max_tokens", "temperature", "seed")
+            if getattr(source, name) is not None
+        }
+        return replace(decoding_for(task, self.prompts.get(task).decoding), **given)
+
+    def _classify(
+        self, turn: Turn, labels: Sequence[str], engine: Engine, clock: _Clock
+    ) -> Iterator[Event]:
+        scores = engine.score(turn.sent, labels)
+        chances = classification.probabilities(labels, scores)
+        answer = max(chances, key=lambda label: chances[label])
+        clock.first_token_s = clock.elapsed()
+        yield AnswerPiece(answer)
+        tokens = sum(score.tokens for score in scores)
+        turn = replace(
+            turn,
+            answer=answer,
+            probabilities=chances,
+            usage=replace(turn.usage, completion_tokens=tokens),
+            state="done",
+            finish_reason="stop",
+            timing=Timing(clock.route_s, clock.first_token_s, clock.elapsed(), 0.0),
+        )
+        self.store.finish_turn(turn)
+        yield TurnFinished(turn)
+
+    def _generate(
+        self, turn: Turn, engine: Engine, clock: _Clock, stop: threading.Event | None
+    ) -> Iterator[Event]:
+        answer = ""
+        saved_at = clock.elapsed()
+        for piece in engine.generate(turn.sent, turn.decoding, stop=stop):
+            if piece.text:
+                clock.first_token_s = clock.first_token_s or clock.elapsed()
+                answer += piece.text
+                if clock.elapsed() - saved_at > _PARTIAL_EVERY_S:
+                    self.store.save_partial(turn.id, answer)
+                    saved_at = clock.elapsed()
+                yield AnswerPiece(piece.text)
+            if piece.finish_reason is not None:
+                turn = self._finished(turn, answer, piece.finish_reason, piece.usage, clock)
+        self.store.finish_turn(turn)
+        yield TurnFinished(turn)
+
+    def _finished(
+        self, turn: Turn, answer: str, reason: FinishReason, usage: Usage | None, clock: _Clock
+    ) -> Turn:
+        usage = usage or turn.usage
+        decoding_s = clock.elapsed() - clock.first_token_s
+        speed = (usage.completion_tokens - 1) / decoding_s if usage.completion_tokens > 1 else 0.0
+        return replace(
+            turn,
+            answer=answer,
+            usage=usage,
+            state="cancelled" if reason == "cancelled" else "done",
+            finish_reason=reason,
+            timing=Timing(clock.route_s, clock.first_token_s, clock.elapsed(), speed),
+        )

@@ -1,0 +1,216 @@
+"""Feedback as JSON, one complete record each: out with its snapshot, in checked field by field."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from assistant.store import conversations, turns
+from assistant.store import feedback as feedback_rows
+from assistant.store.codec import decode, wrong
+from assistant.store.connection import Connection
+from assistant.store.ids import is_id, new_id
+from assistant.store.rows import to_json
+from assistant.types import Choice, Conversation, Decoding, Feedback, Message, Rating, Route, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class RouteNote:
+    """The route correction that belongs to a piece of feedback."""
+
+    text: str
+    to_task: str
+    context: str | None = None
+    from_task: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One piece of feedback as it is exported."""
+
+    created_at: str
+    id: int = 0
+    turn_id: str = ""
+    rating: Rating | None = None
+    correction: str | None = None
+    route: str | None = None
+    comment: str | None = None
+    source: str = "import"
+    snapshot: dict[str, object] | None = None
+    route_correction: RouteNote | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """A snapshot as :func:`assistant.store.feedback.snapshot_of` makes it."""
+
+    user_text: str
+    answer: str = ""
+    conversation_id: str | None = None
+    context: str | None = None
+    messages: tuple[Message, ...] = ()
+    task: str | None = None
+    route: Route | None = None
+    strategy: str | None = None
+    strategy_reason: str | None = None
+    adapter: str | None = None
+    model: str = ""
+    model_sha256: str = ""
+    prompt_version: str = ""
+    decoding: Decoding = field(default_factory=Decoding)
+    probabilities: dict[str, float] | None = None
+    finish_reason: str | None = None
+    turn_created_at: str | None = None
+
+
+def export(db: Connection, turn_id: str | None) -> list[dict[str, object]]:
+    """Return the feedback on one turn, or all of it, oldest first."""
+    here = {"turn": turn_id}
+    corrections = {
+        row["feedback_id"]: {key: row[key] for key in ("text", "context", "from_task", "to_task")}
+        for row in db.rows(
+            "SELECT * FROM route_corrections WHERE :turn IS NULL OR turn_id = :turn", here
+        )
+    }
+    rows = db.rows(
+        "SELECT * FROM feedback WHERE :turn IS NULL OR turn_id = :turn ORDER BY id", here
+    )
+    return [
+        {
+            **dict(row),
+            "snapshot": json.loads(row["snapshot"]),
+            "route_correction": corrections.get(row["id"]),
+        }
+        for row in rows
+    ]
+
+
+def import_records(db: Connection, records: Sequence[object]) -> list[Feedback]:
+    """Store exported records, all or none; what is here already is left out.
+
+    A turn that does not exist here is made from the snapshot, so that nothing is lost.
+    """
+    added: list[Feedback] = []
+    with db.transaction():
+        for number, record in enumerate(records, start=1):
+            path = f"line {number}"
+            judgement = decode(Judgement, record, path)
+            if not _is_known(db, judgement, path):
+                turn_id = _turn_for(db, judgement, path)
+                added.append(insert(db, turn_id, judgement, path))
+    return added
+
+
+def insert(db: Connection, turn_id: str, judgement: Judgement, path: str) -> Feedback:
+    """Store one piece of feedback on a turn that exists; its number is kept if it is free."""
+    said = (judgement.rating, judgement.correction, judgement.route, judgement.comment)
+    if all(part is None for part in said):
+        raise wrong(path, "a rating, a correction, a route or a comment", None)
+    taken = db.row("SELECT 1 FROM feedback WHERE id = ?", (judgement.id,)) is not None
+    feedback_id = db.insert(
+        "feedback",
+        {
+            "id": None if taken or judgement.id < 1 else judgement.id,
+            "turn_id": turn_id,
+            "rating": judgement.rating,
+            "correction": judgement.correction,
+            "route": judgement.route,
+            "comment": judgement.comment,
+            "source": judgement.source,
+            "snapshot": to_json(judgement.snapshot or {}),
+            "created_at": sortable_time(judgement.created_at, f"{path}.created_at"),
+        },
+    )
+    noted = judgement.route_correction
+    if noted is not None:
+        feedback_rows.add_route_correction(
+            db,
+            feedback_id,
+            text=noted.text,
+            context=noted.context,
+            from_task=noted.from_task,
+            to_task=noted.to_task,
+        )
+    return feedback_rows.get(db, feedback_id)
+
+
+def sortable_time(text: str, path: str) -> str:
+    """Return an ISO 8601 time in the one form that sorts as text."""
+    try:
+        time = datetime.fromisoformat(text)
+        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise wrong(path, "a time in ISO 8601", text) from error
+    return time.isoformat(timespec="microseconds")
+
+
+def _is_known(db: Connection, judgement: Judgement, path: str) -> bool:
+    """The same words about the same turn at the same moment are the same feedback."""
+    row = db.row(
+        "SELECT 1 FROM feedback WHERE turn_id = ? AND created_at = ? AND rating IS ? "
+        "AND correction IS ? AND route IS ? AND comment IS ?",
+        (
+            judgement.turn_id,
+            sortable_time(judgement.created_at, f"{path}.created_at"),
+            judgement.rating,
+            judgement.correction,
+            judgement.route,
+            judgement.comment,
+        ),
+    )
+    return row is not None
+
+
+def _turn_for(db: Connection, judgement: Judgement, path: str) -> str:
+    """Return the id of the judged turn, made from the snapshot when it is not here."""
+    if db.row("SELECT 1 FROM turns WHERE id = ?", (judgement.turn_id,)) is not None:
+        return judgement.turn_id
+    if not is_id(judgement.turn_id):
+        raise wrong(f"{path}.turn_id", "an id", judgement.turn_id)
+    past = decode(_Snapshot, judgement.snapshot, f"{path}.snapshot")
+    created_at = past.turn_created_at or judgement.created_at
+    time = sortable_time(created_at, f"{path}.snapshot.turn_created_at")
+    conversation_id = _conversation_for(db, past, time, path)
+    fields = {
+        "id": judgement.turn_id,
+        "conversation_id": conversation_id,
+        "position": turns.next_position(db, conversation_id),
+        "user_text": past.user_text,
+        "answer": past.answer,
+        "state": "done",
+        "finish_reason": past.finish_reason,
+    }
+    # Decoded once more, because the reason must be one of the known ones.
+    turn = replace(
+        decode(Turn, fields, f"{path}.snapshot"),
+        route=past.route,
+        choice=_choice(past, path),
+        model=past.model,
+        model_sha256=past.model_sha256,
+        prompt_version=past.prompt_version,
+        decoding=past.decoding,
+        sent=past.messages,
+        probabilities=past.probabilities,
+        created_at=time,
+    )
+    turns.insert_copy(db, turn)
+    return turn.id
+
+
+def _conversation_for(db: Connection, past: _Snapshot, time: str, path: str) -> str:
+    wanted = past.conversation_id or new_id()
+    if not is_id(wanted):
+        raise wrong(f"{path}.snapshot.conversation_id", "an id", wanted)
+    if db.row("SELECT 1 FROM conversations WHERE id = ?", (wanted,)) is None:
+        title = turns.title_of(past.user_text)
+        conversations.insert(db, Conversation(wanted, title, created_at=time, updated_at=time))
+    return wanted
+
+
+def _choice(past: _Snapshot, path: str) -> Choice | None:
+    if past.strategy is None:
+        return None
+    fields = {"strategy": past.strategy, "reason": past.strategy_reason or ""}
+    return decode(Choice, {**fields, "adapter": past.adapter}, f"{path}.snapshot")

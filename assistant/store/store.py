@@ -1,0 +1,230 @@
+"""The store: everything the program remembers, in one SQLite file.
+
+:class:`Store` is the door; behind it each neighbour module holds one idea (``turns``,
+``conversations``, ``feedback``, ``search``, ``transfer``, ``records``). A store may be shared by
+threads, and several processes may use the same file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from assistant.store import (
+    conversations,
+    feedback,
+    feedback_transfer,
+    migrations,
+    records,
+    search,
+    transfer,
+    turns,
+)
+from assistant.store.connection import Connection
+from assistant.store.feedback import RouteCorrection
+from assistant.store.records import RunRecord
+from assistant.store.search import SearchHit
+from assistant.types import Conversation, Feedback, Rating, Turn
+
+__all__ = ["RouteCorrection", "RunRecord", "SearchHit", "Store"]
+
+
+class Store:
+    """The database of one user; opened, made or migrated when constructed.
+
+    Ids may be given as their first characters (at least six) or as ``last``. Whatever goes wrong
+    is a :class:`~assistant.errors.StoreError`; what does not exist is ``NotFound``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._db = Connection(self.path)
+        try:
+            self.migration_backup = migrations.migrate(self._db)
+            self.recovered = self.recover_interrupted()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file; the store cannot be used afterwards."""
+        self._db.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- turns -----------------------------------------------------------------------------------
+
+    def begin_turn(
+        self,
+        text: str,
+        *,
+        conversation_id: str | None = None,
+        system: str | None = None,
+        model: str = "",
+        replaces: str | None = None,
+    ) -> Turn:
+        """Store the user's message and return its running turn, in a new conversation if none.
+
+        ``system`` becomes the system prompt of the conversation. ``replaces`` hides that turn and
+        all later ones of the conversation; they are kept.
+        """
+        return turns.begin(
+            self._db,
+            text,
+            conversation_id=conversation_id,
+            system=system,
+            model=model,
+            replaces=replaces,
+        )
+
+    def save_turn(self, turn: Turn) -> None:
+        """Update a turn that is under way, and its answer unless that is empty."""
+        turns.save(self._db, turn)
+
+    def save_partial(self, turn_id: str, answer: str) -> None:
+        """Store the answer so far; ignored once the turn has ended. Needs the whole id."""
+        turns.save_partial(self._db, turn_id, answer)
+
+    def finish_turn(self, turn: Turn) -> None:
+        """Store the final turn and its answer in one transaction."""
+        turns.finish(self._db, turn)
+
+    def turn(self, turn_id: str) -> Turn:
+        """Return one turn; ``last`` is the newest one that is not hidden."""
+        return turns.get(self._db, turn_id)
+
+    def turns(self, conversation_id: str, *, include_hidden: bool = False) -> list[Turn]:
+        """Return the turns of a conversation in order, with their latest rating and correction."""
+        return turns.of_conversation(self._db, conversation_id, include_hidden=include_hidden)
+
+    def hide_turn(self, turn_id: str) -> None:
+        """Take a turn out of its conversation without deleting it (undo)."""
+        turns.set_hidden(self._db, turn_id, True)
+
+    def unhide_turn(self, turn_id: str) -> None:
+        """Bring a hidden turn back (redo)."""
+        turns.set_hidden(self._db, turn_id, False)
+
+    def recover_interrupted(self) -> list[Turn]:
+        """Mark running turns whose process has died as interrupted and return them."""
+        return turns.recover(self._db)
+
+    # -- conversations ---------------------------------------------------------------------------
+
+    def conversation(self, conversation_id: str) -> Conversation:
+        """Return one conversation; ``last`` is the most recently updated one."""
+        return conversations.get(self._db, conversation_id)
+
+    def conversations(self, limit: int = 50, offset: int = 0) -> list[Conversation]:
+        """Return conversations, the most recently updated first."""
+        return conversations.listed(self._db, limit, offset)
+
+    def latest_conversation(self) -> Conversation | None:
+        """Return the most recently updated conversation, if there is any."""
+        found = conversations.listed(self._db, 1, 0)
+        return found[0] if found else None
+
+    def rename(self, conversation_id: str, title: str) -> None:
+        """Give a conversation another title."""
+        conversations.rename(self._db, conversation_id, title)
+
+    def delete(self, conversation_id: str) -> None:
+        """Delete a conversation for good, with its turns, messages and feedback."""
+        conversations.delete(self._db, conversation_id)
+
+    def fork(self, conversation_id: str, up_to_turn_id: str | None = None) -> Conversation:
+        """Copy a conversation, up to and including a turn, and return the copy."""
+        return conversations.fork(self._db, conversation_id, up_to_turn_id)
+
+    def search(self, query: str, *, limit: int = 50) -> list[SearchHit]:
+        """Return the messages and titles in which all words of ``query`` occur, newest first."""
+        return search.search(self._db, query, limit)
+
+    # -- feedback --------------------------------------------------------------------------------
+
+    def add_feedback(
+        self,
+        turn_id: str,
+        *,
+        rating: Rating | None = None,
+        correction: str | None = None,
+        route: str | None = None,
+        comment: str | None = None,
+        source: str = "cli",
+    ) -> Feedback:
+        """Store what the user says about a turn, with a snapshot of it; at least one is given."""
+        return feedback.add(
+            self._db,
+            turn_id,
+            rating=rating,
+            correction=correction,
+            route=route,
+            comment=comment,
+            source=source,
+        )
+
+    def feedback(self, *, turn_id: str | None = None, limit: int | None = None) -> list[Feedback]:
+        """Return feedback, oldest first; with ``limit``, the newest that many."""
+        return feedback.listed(self._db, turn_id, limit)
+
+    def remove_feedback(self, feedback_id: int) -> None:
+        """Take one piece of feedback back."""
+        feedback.remove(self._db, feedback_id)
+
+    def route_corrections(self) -> list[RouteCorrection]:
+        """Return what the router should have said, oldest first."""
+        return feedback.route_corrections(self._db)
+
+    # -- training --------------------------------------------------------------------------------
+
+    def record_run(self, run: RunRecord) -> None:
+        """Store a training run, or what is new about one."""
+        records.record_run(self._db, run)
+
+    def runs(self) -> list[RunRecord]:
+        """Return all training runs, oldest first."""
+        return records.runs(self._db)
+
+    def record_evaluation(self, report: Mapping[str, object], *, run_id: str | None = None) -> int:
+        """Store an evaluation report (what ``assistant eval --json`` prints)."""
+        return records.record_evaluation(self._db, report, run_id)
+
+    def evaluations(self, *, task: str | None = None) -> list[dict[str, object]]:
+        """Return the stored evaluations, oldest first."""
+        return records.evaluations(self._db, task)
+
+    # -- whole -----------------------------------------------------------------------------------
+
+    def export_conversation(self, conversation_id: str) -> dict[str, object]:
+        """Return a conversation as JSON-ready values: every field of every turn and feedback."""
+        return transfer.export_conversation(self._db, conversation_id)
+
+    def import_conversation(self, data: Mapping[str, object]) -> Conversation:
+        """Store an exported conversation; ids are kept where they are free."""
+        return transfer.import_conversation(self._db, data)
+
+    def export_feedback(self) -> list[dict[str, object]]:
+        """Return all feedback as JSON-ready values, oldest first."""
+        return feedback_transfer.export(self._db, None)
+
+    def import_feedback(self, records: Sequence[object]) -> list[Feedback]:
+        """Store exported feedback that is not here yet, all or none, and return what was added."""
+        return feedback_transfer.import_records(self._db, records)
+
+    def backup(self, path: Path) -> None:
+        """Write a compact copy of the whole database to a new file."""
+        migrations.vacuum_into(self._db, Path(path))
+
+    def stats(self) -> dict[str, object]:
+        """Return counts and the size of the file."""
+        return {"path": str(self.path), **records.counts(self._db)}

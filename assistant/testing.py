@@ -1,0 +1,119 @@
+"""Stand-ins for tests, here and in plug-ins: a scripted engine and a tiny real model."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from assistant.engine.base import CandidateScore, EngineInfo
+from assistant.engine.loader import EngineLoader
+from assistant.errors import AssistantError
+from assistant.types import Decoding, FinishReason, Generation, Message, Route, Usage
+
+
+class FakeEngine:
+    """An engine that answers from a script, word by word, without any model.
+
+    Answers are used up in order; without a script it echoes the last message. ``calls`` keeps
+    every list of messages it was given.
+    """
+
+    def __init__(
+        self,
+        answers: Sequence[str | AssistantError] = (),
+        *,
+        delay_s: float = 0.0,
+        context_length: int = 4096,
+    ) -> None:
+        self.answers = list(answers)
+        self.delay_s = delay_s
+        self.calls: list[tuple[Message, ...]] = []
+        self.closed = False
+        self._info = EngineInfo("fake", "0" * 64, context_length, 2, 8, "cpu", "none")
+
+    @property
+    def info(self) -> EngineInfo:
+        return self._info
+
+    def count_text_tokens(self, text: str) -> int:
+        return len(text.split()) + 1
+
+    def count_tokens(self, messages: Sequence[Message]) -> int:
+        return sum(self.count_text_tokens(message.content) + 3 for message in messages)
+
+    def generate(
+        self,
+        messages: Sequence[Message],
+        decoding: Decoding,
+        *,
+        adapter: str | None = None,
+        stop: threading.Event | None = None,
+    ) -> Iterator[Generation]:
+        self.calls.append(tuple(messages))
+        answer = self.answers.pop(0) if self.answers else f"echo: {messages[-1].content}"
+        if isinstance(answer, AssistantError):
+            raise answer
+        words = [word + " " for word in answer.split(" ")]
+        words[-1] = words[-1][:-1]
+        prompt = self.count_tokens(messages)
+        for position, word in enumerate(words[: decoding.max_tokens]):
+            if stop is not None and stop.is_set():
+                yield Generation("", "cancelled", Usage(prompt, 0, position))
+                return
+            if self.delay_s:
+                time.sleep(self.delay_s)
+            yield Generation(word)
+        reason: FinishReason = "length" if len(words) > decoding.max_tokens else "stop"
+        yield Generation("", reason, Usage(prompt, 0, min(len(words), decoding.max_tokens)))
+
+    def score(
+        self,
+        messages: Sequence[Message],
+        candidates: Sequence[str],
+        *,
+        adapter: str | None = None,
+    ) -> list[CandidateScore]:
+        """Score the first candidate found in the last message best."""
+        self.calls.append(tuple(messages))
+        text = messages[-1].content.lower()
+        return [CandidateScore(-0.1 if c.lower() in text else -2.0, 1) for c in candidates]
+
+    def hidden_state(self, text: str, *, layer: int, suffix: str, max_tokens: int) -> list[float]:
+        return [float(len(text) % (i + 2)) for i in range(self._info.hidden_size)]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class FakeRouter:
+    """A router that says ``chat`` unless a rule given by the test says otherwise."""
+
+    def __init__(self, rules: dict[str, str] | None = None) -> None:
+        self.rules = rules or {}
+
+    def route(self, text: str, context: str | None = None, engine: object = None) -> Route:
+        tasks = ("qa", "translation", "summarization", "classification", "chat")
+        task = next((task for word, task in self.rules.items() if word in text), "chat")
+        scores = {name: (0.9 if name == task else 0.025) for name in tasks}
+        return Route(task, 0.9, scores, "light")
+
+
+def ready_loader(engine: FakeEngine | None = None) -> EngineLoader:
+    """Return a loader whose engine is there at once."""
+    made = engine or FakeEngine()
+    loader = EngineLoader(lambda report: made)
+    loader.get()
+    return loader
+
+
+def tiny_model(folder: Path) -> Path:
+    """Write a random two-layer Qwen2 model with a byte-level tokenizer to ``folder``.
+
+    It is a real model in every respect but its size (hidden size 32) and its random weights;
+    the answers are noise, the machinery is real.
+    """
+    from assistant.engine.tiny import write_tiny_model
+
+    return write_tiny_model(folder)

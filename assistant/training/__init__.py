@@ -1,0 +1,1 @@
+"""Training: everything that makes weights out of examples."""

@@ -1,0 +1,115 @@
+"""One turn on its way: what was asked, the stop switch, and the answer as far as it has come.
+
+:func:`hold` runs in a thread worker. It touches no widget: it posts messages.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from textual.message import Message
+
+from assistant.errors import AssistantError
+from assistant.events import AnswerPiece, Event
+from assistant.tui.errors import as_shown
+from assistant.tui.messages import AnswerGrew, TurnChanged, TurnEnded
+from assistant.tui.ports import SessionPort
+from assistant.types import Turn
+
+_log = logging.getLogger(__name__)
+_keys = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnOptions:
+    """What the user fixed for the turns to come; ``auto`` and empty mean: decide for me."""
+
+    task: str = "auto"
+    strategy: str = "auto"
+    system: str | None = None
+    labels: tuple[str, ...] = ()
+    to: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Chat:
+    """The conversation on the screen; it has no id until its first turn is stored."""
+
+    id: str | None = None
+    title: str = ""
+    system: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Asking:
+    """One turn that was sent: waiting, running or ended."""
+
+    chat: Chat
+    text: str
+    options: TurnOptions = field(default_factory=TurnOptions)
+    replaces: str | None = None
+    again: bool = False
+    key: int = field(default_factory=lambda: next(_keys))
+    stop: threading.Event = field(default_factory=threading.Event)
+    turn: Turn | None = None
+    answer: str = ""
+    _fresh: list[str] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, piece: str) -> None:
+        """Take a piece of the answer (from the worker's thread)."""
+        with self._lock:
+            self._fresh.append(piece)
+
+    def take(self) -> str:
+        """Return the text that came since the last call (on the screen's side)."""
+        with self._lock:
+            piece = "".join(self._fresh)
+            self._fresh.clear()
+        self.answer += piece
+        return piece
+
+
+def hold(session: SessionPort, asking: Asking, post: Callable[[Message], object]) -> None:
+    """Hold one turn from start to end, posting what happens; no exception leaves it."""
+    error: AssistantError | None = None
+    try:
+        for event in _events(session, asking):
+            if isinstance(event, AnswerPiece):
+                asking.add(event.text)
+                post(AnswerGrew(asking))
+            else:
+                asking.turn = event.turn
+                post(TurnChanged(asking, event.turn))
+    except Exception as raised:  # the boundary of the worker: nobody above could show it
+        if not isinstance(raised, AssistantError):
+            _log.exception("A turn failed unexpectedly")
+        error = as_shown(raised)
+    post(TurnEnded(asking, error))
+
+
+def _events(session: SessionPort, asking: Asking) -> Iterator[Event]:
+    # Imported here, in the worker: the session's module is heavy and loaded by now.
+    from assistant.session import AskOptions
+
+    given = asking.options
+    options = AskOptions(
+        task=given.task,
+        strategy=given.strategy,
+        system=given.system,
+        labels=given.labels,
+        to=given.to,
+    )
+    if asking.again and asking.replaces is not None:
+        return session.regenerate(asking.replaces, options=options, stop=asking.stop)
+    return session.ask(
+        asking.text,
+        conversation_id=asking.chat.id,
+        options=options,
+        replaces=asking.replaces,
+        stop=asking.stop,
+    )

@@ -1,0 +1,138 @@
+"""All keys of the app in one table. Each has an id, so settings (``keys``) can remap it.
+
+Chosen to work in every terminal and under tmux: no Ctrl+I, M, H or [ (they are Tab, Enter,
+Backspace and Escape), no Ctrl+B (tmux), no Alt (Escape plus a letter in many terminals).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from textual.binding import Binding, BindingType
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One binding: its id, default keys, the action, and what the help says."""
+
+    id: str
+    keys: str
+    action: str
+    help: str
+    priority: bool = False
+
+
+APP_KEYS = (
+    Key("app.help", "f1", "help", "Help", True),
+    Key("app.palette", "ctrl+p", "command_palette", "All commands", True),
+    Key("app.quit", "ctrl+q", "quit", "Quit", True),
+)
+
+CHAT_KEYS = (
+    Key("chat.new", "ctrl+n", "new_chat", "New chat", True),
+    Key("chat.search", "ctrl+f", "search", "Search all chats", True),
+    Key("chat.sidebar", "f2,ctrl+l", "toggle_sidebar", "Show or hide the list of chats", True),
+    Key("chat.cancel", "escape", "cancel", "Stop the answer; what came is kept"),
+    Key("answer.good", "f3", "good", "Good answer", True),
+    Key("answer.bad", "f4", "bad", "Bad answer", True),
+    Key("answer.again", "f5,ctrl+r", "regenerate", "Answer again", True),
+    Key("answer.fix", "f6", "fix", "Write the answer it should have been", True),
+    Key("answer.task", "f7,ctrl+t", "correct_task", "Say which task it was", True),
+    Key("answer.copy", "f8,ctrl+o", "copy_answer", "Copy the answer", True),
+    Key("answer.copy_code", "ctrl+g", "copy_code", "Copy the code in the answer", True),
+    Key("chat.edit", "f9", "edit_last", "Edit what you asked", True),
+)
+
+INPUT_KEYS = (
+    Key("input.send", "enter", "send", "Send", True),
+    Key("input.newline", "shift+enter,ctrl+j", "newline", "New line", True),
+    Key("input.complete", "tab", "complete", "Complete a command", True),
+    Key("input.page_up", "pageup", "page(-1)", "Scroll up"),
+    Key("input.page_down", "pagedown", "page(1)", "Scroll down"),
+    Key("input.to_answers", "ctrl+up", "screen.step(-1)", "Walk through the answers"),
+)
+
+TURN_KEYS = (
+    Key("turn.previous", "up,k", "screen.step(-1)", "Turn before"),
+    Key("turn.next", "down,j", "screen.step(1)", "Turn after"),
+    Key("turn.back", "escape,enter,i", "screen.to_prompt", "Back to the prompt"),
+    Key("turn.good", "g", "screen.good", "Good"),
+    Key("turn.bad", "b", "screen.bad", "Bad"),
+    Key("turn.fix", "f", "screen.fix", "Correct"),
+    Key("turn.task", "t", "screen.correct_task", "Task"),
+    Key("turn.again", "r", "screen.regenerate", "Again"),
+    Key("turn.copy", "c", "screen.copy_answer", "Copy"),
+    Key("turn.copy_code", "x", "screen.copy_code", "Copy code"),
+    Key("turn.why", "w", "screen.why", "Why"),
+    Key("turn.expand", "space", "expand", "Show all of a long question"),
+)
+
+LIST_KEYS = (
+    Key("list.rename", "r", "rename", "Rename"),
+    Key("list.delete", "d,delete", "delete", "Delete"),
+    Key("list.back", "escape", "back", "Back to the prompt"),
+)
+
+EDITOR_KEYS = (
+    Key("editor.save", "ctrl+s", "save", "Save", True),
+    Key("editor.cancel", "escape", "cancel", "Leave without saving", True),
+)
+
+OVERLAY_KEYS = (Key("overlay.leave", "escape", "leave", "Back"),)
+CONFIRM_KEYS = (
+    Key("confirm.yes", "enter,y", "yes", "Yes"),
+    Key("confirm.no", "n", "leave", "No"),
+)
+FIRST_RUN_KEYS = (Key("first_run.go", "enter", "go", "Fetch the model, or try again"),)
+
+GROUPS = (
+    ("Anywhere", APP_KEYS),
+    ("Chat", CHAT_KEYS),
+    ("Prompt", INPUT_KEYS),
+    ("An answer in focus (Ctrl+Up)", TURN_KEYS),
+    ("List of chats in focus", LIST_KEYS),
+    ("Correction editor", EDITOR_KEYS),
+    ("Boxes over the chat", OVERLAY_KEYS + CONFIRM_KEYS + FIRST_RUN_KEYS),
+)
+
+ALL_IDS = frozenset(key.id for _, keys in GROUPS for key in keys)
+
+_NAMES = {
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+    "escape": "Esc",
+    "delete": "Del",
+}
+
+
+def bindings(keys: tuple[Key, ...]) -> list[BindingType]:
+    """Return the table's rows as Textual bindings."""
+    return [
+        Binding(key.keys, key.action, key.help, id=key.id, priority=key.priority, show=False)
+        for key in keys
+    ]
+
+
+def shown(keys: str) -> str:
+    """Return ``"f5,ctrl+r"`` as people write it: ``F5 · Ctrl+R``."""
+    return " · ".join(
+        "+".join(_NAMES.get(part, part.capitalize()) for part in key.strip().split("+"))
+        for key in keys.split(",")
+    )
+
+
+def shown_key(key_id: str, remapped: Mapping[str, str]) -> str:
+    """Return the first key that ``key_id`` has now, as people write it."""
+    default = next(key.keys for _, keys in GROUPS for key in keys if key.id == key_id)
+    return shown(remapped.get(key_id, default).split(",")[0])
+
+
+def hint_of(keys: tuple[Key, ...], remapped: Mapping[str, str]) -> str:
+    """Return one line that names the keys which are single letters, and how to get back."""
+    words = []
+    for key in keys:
+        now = remapped.get(key.id, key.keys).split(",")[0]
+        if len(now) == 1:
+            words.append(f"{now} {key.help.lower()}")
+    return " · ".join([*words, "Esc back"]) if words else ""

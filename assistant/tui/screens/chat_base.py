@@ -1,0 +1,116 @@
+"""What all parts of the chat screen share: its state, its widgets, and work in the background."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
+
+from textual.screen import Screen
+
+from assistant.errors import AssistantError
+from assistant.sanitize import clean
+from assistant.tui.asking import Asking, Chat, TurnOptions
+from assistant.tui.desk import Desk
+from assistant.tui.errors import as_shown
+from assistant.tui.ports import SessionPort
+from assistant.tui.widgets.completions import Completions
+from assistant.tui.widgets.conversation_list import ConversationList
+from assistant.tui.widgets.prompt_input import PromptInput
+from assistant.tui.widgets.status_line import StatusLine
+from assistant.tui.widgets.title_bar import TitleBar
+from assistant.tui.widgets.transcript import Transcript
+
+if TYPE_CHECKING:
+    from assistant.tui.widgets.turn_view import TurnView
+    from assistant.types import Turn
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_log = logging.getLogger(__name__)
+
+
+class ChatBase(Screen[None]):
+    """State and helpers. The parts (turns, feedback, library, …) build on it as mixins."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        super().__init__()
+        self.now = now
+        self.session: SessionPort | None = None
+        self.chat = Chat()
+        self.options = TurnOptions()
+        self.undone: list[Turn] = []
+        self.editing: Turn | None = None
+        self.desk = Desk(self.begin)
+        self.title_bar = TitleBar()
+        self.conversations = ConversationList()
+        self.transcript = Transcript()
+        self.completions = Completions()
+        self.prompt = PromptInput(self.completions)
+        self.status = StatusLine()
+
+    def begin(self, asking: Asking) -> None:
+        """Start the work on one turn (the part about turns does it)."""
+        raise NotImplementedError
+
+    # -- work in the background ------------------------------------------------------------------
+
+    def background(self, work: Coroutine[Any, Any, None], group: str = "work") -> None:
+        """Run ``work`` without holding up the screen; its errors are shown, never raised."""
+        self.run_worker(self._guarded(work), group=group, exit_on_error=False)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except AssistantError as error:
+            self.complain(error)
+        except Exception as error:  # the boundary of the worker
+            _log.exception("Background work failed unexpectedly")
+            self.complain(as_shown(error))
+
+    async def off_screen(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run a blocking call (store, session) in a thread and return its result."""
+        return await asyncio.to_thread(function, *args, **kwargs)
+
+    def needed_session(self) -> SessionPort:
+        """Return the session.
+
+        Raises:
+            AssistantError: it is not there yet.
+        """
+        if self.session is None:
+            raise AssistantError("Still starting.", "Try again in a moment.")
+        return self.session
+
+    # -- words for the user ----------------------------------------------------------------------
+
+    def say(
+        self,
+        text: str,
+        title: str = "",
+        severity: Literal["information", "warning", "error"] = "information",
+    ) -> None:
+        """Show a short message, cleaned and without markup."""
+        timeout = 4 if severity == "information" else 8
+        self.notify(
+            clean(text), title=clean(title), severity=severity, timeout=timeout, markup=False
+        )
+
+    def complain(self, error: AssistantError) -> None:
+        """Show an error: what happened and what to do."""
+        self.say(error.hint or error.message, error.message if error.hint else "", "error")
+
+    # -- the answer that is meant ----------------------------------------------------------------
+
+    def meant(self) -> TurnView | None:
+        """Return the answer in focus, else the latest one; say so when there is none."""
+        view = self.transcript.current
+        if view is None or view.turn is None:
+            self.say("There is no answer yet.")
+            return None
+        if view.turn.state == "running":
+            self.say("This answer is still being written. Esc stops it.")
+            return None
+        return view

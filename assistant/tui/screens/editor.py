@@ -1,0 +1,50 @@
+"""The correction editor: the answer, to be made into what it should have been."""
+
+from __future__ import annotations
+
+from textual import events
+from textual.widget import Widget
+from textual.widgets import TextArea
+
+from assistant.sanitize import clean
+from assistant.tui.keys import EDITOR_KEYS, bindings
+from assistant.tui.screens.overlay import Overlay, words
+from assistant.tui.wording import one_line
+
+
+class CleanTextArea(TextArea):
+    """A text area that cleans what is pasted: it would hand control characters on."""
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        event.text = clean(event.text.replace("\r\n", "\n").replace("\r", "\n"))
+        await super()._on_paste(event)
+
+
+class EditorScreen(Overlay[str]):
+    """Gives back the corrected answer, or nothing."""
+
+    BINDINGS = bindings(EDITOR_KEYS)
+
+    def __init__(self, question: str, answer: str) -> None:
+        super().__init__("What should the answer have been?", "Ctrl+S save · Esc back")
+        self._question = question
+        self._area = CleanTextArea(
+            clean(answer), soft_wrap=True, show_line_numbers=False, tab_behavior="indent"
+        )
+
+    def content(self) -> list[Widget]:
+        return [words(one_line(self._question)[:200], "muted one-line"), self._area]
+
+    def on_mount(self) -> None:
+        """Begin at the end of the answer."""
+        self._area.focus()
+        self._area.move_cursor(self._area.document.end)
+
+    def action_save(self) -> None:
+        """Give back what stands in the editor."""
+        text = self._area.text.strip()
+        self.dismiss(text or None)
+
+    def action_cancel(self) -> None:
+        """Leave without saving."""
+        self.dismiss(None)

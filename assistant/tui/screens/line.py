@@ -1,0 +1,24 @@
+"""Asks for one line of text."""
+
+from __future__ import annotations
+
+from textual.widget import Widget
+from textual.widgets import Input
+
+from assistant.tui.screens.overlay import Overlay
+from assistant.tui.wording import one_line
+
+
+class LineScreen(Overlay[str]):
+    """One line, with a value to begin with."""
+
+    def __init__(self, title: str, value: str = "") -> None:
+        super().__init__(title, "Enter save · Esc back")
+        self._value = value
+
+    def content(self) -> list[Widget]:
+        return [Input(one_line(self._value), select_on_focus=True)]
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Give back what was typed."""
+        self.dismiss(one_line(event.value) or None)

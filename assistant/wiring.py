@@ -1,0 +1,89 @@
+"""Puts the parts together for one user: settings, store, prompts, router, engine, session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from assistant.config import Settings
+from assistant.engine.base import Engine
+from assistant.engine.loader import EngineLoader, LoadState, as_progress
+from assistant.errors import ModelNotInstalled
+from assistant.models.resolve import ModelFiles, resolve
+from assistant.paths import Paths, shipped, user_paths
+from assistant.prompts import Prompts
+from assistant.router import Router
+from assistant.session import Session
+from assistant.store.store import Store
+
+Report = Callable[[LoadState, str, float | None], None]
+
+
+def make_loader(settings: Settings, paths: Paths, *, download: bool = False) -> EngineLoader:
+    """Return a loader for the model of ``settings``; it may fetch the model when ``download``."""
+    initial: LoadState = "idle"
+    try:
+        resolve(settings.model, paths)
+    except ModelNotInstalled:
+        initial = "missing"
+    return EngineLoader(lambda report: _load(settings, paths, report, download), initial=initial)
+
+
+def make_session(
+    settings: Settings,
+    *,
+    paths: Paths | None = None,
+    store: Store | None = None,
+    download: bool = False,
+) -> Session:
+    """Return a session for this user. Nothing heavy is loaded until the first turn asks for it."""
+    paths = paths or user_paths()
+    return Session(
+        store=store or Store(paths.database),
+        loader=make_loader(settings, paths, download=download),
+        router=Router(cache=paths.cache),
+        prompts=Prompts.load(shipped("prompts"), paths.prompts),
+        settings=settings,
+        reload=lambda name: _reload(settings, paths, name),
+        paths=paths,
+    )
+
+
+def _reload(settings: Settings, paths: Paths, name: str) -> tuple[Settings, EngineLoader]:
+    changed = settings.model_copy(update={"model": name})
+    return changed, make_loader(changed, paths, download=True)
+
+
+def _load(settings: Settings, paths: Paths, report: Report, download: bool) -> Engine:
+    files = _files(settings, paths, report, download)
+    report("loading", "Starting torch", None)
+    from assistant.engine.convert import convert
+    from assistant.engine.torch_engine import load_torch_engine
+
+    folder = files.path
+    if files.kind == "gguf":
+        folder = convert(files.path, files.sha256, paths.cache, as_progress(report, "loading"))
+    report("loading", f"Loading {files.name}", None)
+    return load_torch_engine(
+        folder,
+        name=files.name,
+        sha256=files.sha256,
+        device=settings.device,
+        threads=settings.threads,
+    )
+
+
+def _files(settings: Settings, paths: Paths, report: Report, download: bool) -> ModelFiles:
+    try:
+        return resolve(settings.model, paths)
+    except ModelNotInstalled:
+        if not download:
+            raise
+    from assistant.models.progress import PullProgress
+    from assistant.models.pull import pull
+
+    def show(progress: PullProgress) -> None:
+        total = progress.bytes_total
+        share = progress.bytes_done / total if total else None
+        report("downloading", progress.message, share)
+
+    return pull(settings.model, paths, show)
