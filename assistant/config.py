@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from assistant.errors import ConfigError
 from assistant.paths import Paths, user_paths
@@ -44,9 +49,9 @@ class Settings(BaseSettings):
     max_tokens: int | None = Field(None, ge=1, description="longest answer, in tokens")
     temperature: float | None = Field(None, ge=0, le=2, description="0 is greedy")
     seed: int | None = Field(None, ge=0, description="fixed seed for sampling")
-    theme: str = Field("textual-dark", description="theme of the terminal app")
+    theme: str = Field("auto", description="theme of the terminal app: auto, dark, light, …")
     keys: dict[str, str] = Field(
-        default_factory=dict, description="binding id -> keys, as in { new_chat = 'ctrl+t' }"
+        default_factory=dict, description="binding id -> keys, as in {'chat.new' = 'ctrl+t'}; F1 lists the ids"
     )
 
     @classmethod
@@ -60,6 +65,20 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags first, then the environment, then what ``load`` read from the file."""
         return (init_settings, env_settings, _FileSource(settings_cls))
+
+
+class _FromFile(Settings):
+    """Settings as a file alone gives them: for checking what is about to be written."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *_others: PydanticBaseSettingsSource,
+        **_more: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
 
 
 class _FileSource(PydanticBaseSettingsSource):
@@ -101,6 +120,11 @@ def load(paths: Paths | None = None, **flags: Any) -> Settings:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
         raise _readable(error, paths) from error
+    except SettingsError as error:
+        raise ConfigError(
+            f"A setting in the environment cannot be read: {error}.",
+            f'{_PREFIX}KEYS is JSON, such as {{"new_chat": "ctrl+t"}}.',
+        ) from error
 
 
 def save_value(key: str, text: str, paths: Paths | None = None) -> Path:
@@ -116,17 +140,23 @@ def save_value(key: str, text: str, paths: Paths | None = None) -> Path:
 
     paths = paths or user_paths()
     top, _, rest = key.partition(".")
-    if top not in Settings.model_fields or (rest and top != "keys"):
-        raise _unknown(key)
     data = read_file(paths.config_file)
+    known = top in Settings.model_fields and (not rest or top == "keys")
+    if not known and not (text == "" and key in data):  # a wrong key may be taken out of the file
+        raise _unknown(key)
+    if rest and not isinstance(data.get(top, {}), dict):
+        raise ConfigError(
+            f"Setting '{top}' is not a table (in {paths.config_file}).",
+            f'Take it out first: assistant config set {top} ""',
+        )
     place = data.setdefault(top, {}) if rest else data
     name = rest or top
     if text == "":
         place.pop(name, None)
     else:
-        place[name] = _value(text, top)
+        place[name] = text if rest else _value(text, top)
     try:
-        Settings.model_validate(data)
+        _FromFile(**data)
     except ValidationError as error:
         raise _readable(error, paths) from error
     paths.config.mkdir(parents=True, exist_ok=True)
@@ -137,8 +167,7 @@ def save_value(key: str, text: str, paths: Paths | None = None) -> Path:
 
 
 def _value(text: str, key: str) -> Any:
-    wants_text = str in _plain_types(key)
-    if wants_text:
+    if str in _plain_types(key):
         return text
     try:
         return tomllib.loads(f"value = {text}")["value"]
@@ -148,7 +177,7 @@ def _value(text: str, key: str) -> Any:
 
 def _plain_types(key: str) -> tuple[Any, ...]:
     annotation = Settings.model_fields[key].annotation
-    return getattr(annotation, "__args__", (annotation,))
+    return (annotation, *getattr(annotation, "__args__", ())) if key != "keys" else (annotation,)
 
 
 def _unknown(key: str) -> ConfigError:

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 
 from assistant import understand
 from assistant.prompts import PromptFile
-from assistant.types import Turn
+
+
+_TELLING_REQUEST = 12
+"""Characters from which on the language of an ASCII request can be told ("Traduis :" is not)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,32 +32,53 @@ def read_request(
     prompt: PromptFile,
     labels: Sequence[str] = (),
     to: str | None = None,
-    earlier: Sequence[Turn] = (),
+    default_to: str | None = None,
 ) -> Request:
     """Return what ``text`` asks of ``task``.
 
     Args:
         labels: the labels fixed by the user; else those named in the turn, else a set of the
             task whose words the turn uses.
-        to: the language fixed by the user (code or name); else the one named in the turn.
-        earlier: earlier turns; a bare follow-up is about the last one's text.
+        to: the language fixed for this turn (code or name); else the one named in the turn.
+        default_to: the language when the turn names none.
     """
     instruction, passage = understand.split_request(text)
     lang = understand.detect_language(instruction or text)
     if task == "translation":
-        return _translation(text, passage, lang, to, earlier)
+        return _translation(text, passage, lang, to, default_to)
     if task == "classification":
         found = tuple(labels) or understand.labels_in(text)
-        found = found or prompt.labels_for(text, lang)
-        return Request(text, lang, passage is not None, labels=found)
+        found = found or prompt.labels_for(instruction or text, lang)
+        between = "、" if lang == "zh" else ", "
+        variables = {"labels": between.join(found)} if found else {}
+        return Request(text, lang, passage is not None, variables, labels=found)
     if task == "summarization":
         lang = understand.detect_language(passage or text)
     return Request(text, lang, passage is not None)
 
 
+def _target(
+    instruction: str, passage: str | None, to: str | None, default_to: str | None
+) -> str | None:
+    """Return the target: as fixed, by default, or the language the request is written in.
+
+    Whoever asks in Chinese what a French mail says wants to read Chinese. When request and text
+    are in one language, the default pair decides.
+    """
+    if to or understand.target_language(instruction):
+        return to
+    if default_to or passage is None:
+        return default_to
+    asked_in = understand.detect_language(instruction)
+    known = len(instruction) >= _TELLING_REQUEST or not instruction.isascii()
+    return asked_in if known and asked_in != understand.detect_language(passage) else None
+
+
 def _translation(
-    text: str, passage: str | None, lang: str, to: str | None, earlier: Sequence[Turn]
+    text: str, passage: str | None, lang: str, to: str | None, default_to: str | None
 ) -> Request:
+    instruction = understand.split_request(text)[0]
+    to = _target(instruction, passage, to, default_to)
     source, target = understand.translation_direction(text, to=to)
     prompt_lang = "zh" if lang == "zh" else "en"
     return Request(

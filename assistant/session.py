@@ -150,31 +150,35 @@ class Session:
             model=self.settings.model,
             replaces=replaces,
         )
-        yield TurnStarted(turn)
+        said = ""
         try:
+            yield TurnStarted(turn)
             for event in self._answer(turn, options, clock, stop):
-                if not isinstance(event, AnswerPiece):
+                if isinstance(event, AnswerPiece):
+                    said += event.text
+                else:
                     turn = event.turn
                 yield event
         except Cancelled:
-            self._end(turn, "cancelled")
+            self._end(turn, said, "cancelled")
             yield TurnFinished(self.store.turn(turn.id))
         except GeneratorExit:  # whoever asked is gone
-            self._end(turn, "cancelled")
+            self._end(turn, said, "cancelled")
             raise
         except AssistantError as error:
-            self._end(turn, "failed", error.message)
+            self._end(turn, said, "failed", error.message)
             raise
         except BaseException as error:  # whatever it was, no turn is left running
-            self._end(turn, "failed", f"{type(error).__name__}: {error}")
+            self._end(turn, said, "failed", f"{type(error).__name__}: {error}")
             raise
 
-    def _end(self, turn: Turn, state: TurnState, error: str | None = None) -> None:
+    def _end(self, turn: Turn, said: str, state: TurnState, error: str | None = None) -> None:
         """Close a turn that did not come to its end; what was answered so far is kept."""
+        if turn.state != "running":  # it had come to its end; only its last event was not read
+            return
         reason: FinishReason = "cancelled" if state == "cancelled" else "error"
-        answer = self.store.turn(turn.id).answer
         self.store.finish_turn(
-            replace(turn, answer=answer, state=state, finish_reason=reason, error=error)
+            replace(turn, answer=said, state=state, finish_reason=reason, error=error)
         )
 
     def regenerate(
@@ -307,14 +311,15 @@ class Session:
         """Choose the strategy and build the prompt that fits the window."""
         assert turn.route is not None
         task = turn.route.task
-        choice = strategy.choose(task, requested=options.strategy, adapter=options.adapter)
+        wanted = options.strategy if options.strategy != "auto" else self.settings.strategy
+        choice = strategy.choose(task, requested=wanted, adapter=options.adapter)
         request = read_request(
             turn.user_text,
             task=task,
             prompt=self.prompts.get(task),
             labels=options.labels,
-            to=options.to or self.settings.translate_to,
-            earlier=earlier,
+            to=options.to,
+            default_to=self.settings.translate_to,
         )
         decoding = self._decoding(task, options)
         history = context.relevant_turns(task, turn.user_text, request.has_passage, earlier)

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from assistant.cli.common import note, print_json, read_stdin
-from assistant.errors import AssistantError, Cancelled, UsageError
+from assistant.errors import Cancelled, UsageError
 
 if TYPE_CHECKING:
     from assistant.session import AskOptions, Session
+    from assistant.store.store import Store
     from assistant.types import Turn
 
 _MAX_INPUT_BYTES = 10_000_000
@@ -51,8 +52,7 @@ def command(text: tuple[str, ...], **given: Any) -> None:
     from assistant.wiring import make_session
 
     settings = user_settings(model=given["model"], strategy=given["strategy"])
-    store = _temporary_store() if given["no_log"] else open_store()
-    with store:
+    with open_store() if not given["no_log"] else _temporary_store(given) as store:
         session = make_session(settings, store=store)
         turn = _hold_turn(session, prompt, given)
     if given["as_json"]:
@@ -89,10 +89,19 @@ def _file_text(file: Path) -> str:
         raise UsageError(f"{file} cannot be read: {error.strerror}.") from error
 
 
-def _temporary_store() -> Any:
+def _temporary_store(given: dict[str, Any]) -> Store:
+    """Return a store that touches no disk, with a copy of the conversation that goes on."""
+    from assistant.cli.common import open_store
+    from assistant.store.connection import IN_MEMORY
     from assistant.store.store import Store
 
-    return Store(Path(":memory:"))
+    temporary = Store(IN_MEMORY)
+    if given["conversation"] or given["go_on"]:
+        with open_store() as store:
+            going_on = _conversation(store, given)
+            if going_on is not None:
+                temporary.import_conversation(store.export_conversation(going_on))
+    return temporary
 
 
 def _options(given: dict[str, Any]) -> AskOptions:
@@ -118,7 +127,8 @@ def _hold_turn(session: Session, prompt: str, given: dict[str, Any]) -> Turn:
     from assistant.events import AnswerPiece, TurnFinished
     from assistant.sanitize import Cleaner
 
-    conversation_id = _conversation(session, given)
+    _check_task(session, given["task"])
+    conversation_id = _conversation(session.store, given)
     stop = threading.Event()
     cleaner = Cleaner() if sys.stdout.isatty() else None
     streaming = not (given["no_stream"] or given["as_json"])
@@ -139,12 +149,18 @@ def _hold_turn(session: Session, prompt: str, given: dict[str, Any]) -> Turn:
     return finished
 
 
-def _conversation(session: Session, given: dict[str, Any]) -> str | None:
+def _check_task(session: Session, task: str) -> None:
+    names = ("auto", *session.tasks())
+    if task not in names:
+        raise UsageError(f"There is no task '{task}'.", f"One of: {', '.join(names)}.")
+
+
+def _conversation(store: Store, given: dict[str, Any]) -> str | None:
     if given["conversation"]:
-        return session.store.conversation(given["conversation"]).id
+        return store.conversation(given["conversation"]).id
     if not given["go_on"]:
         return None
-    latest = session.store.latest_conversation()
+    latest = store.latest_conversation()
     return latest.id if latest else None
 
 
@@ -189,7 +205,7 @@ def _progress(session: Session) -> Iterator[None]:
 def as_json(turn: Turn, *, logged: bool = True) -> dict[str, object]:
     """Return a turn in the form of the contract (docs/cli.md)."""
     if turn.route is None or turn.choice is None:
-        raise AssistantError("The turn was stopped before it was routed.")
+        raise Cancelled("The turn was stopped before it was routed.")
     value: dict[str, object] = {
         "text": turn.answer,
         "task": turn.route.task,

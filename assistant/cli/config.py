@@ -40,7 +40,7 @@ def path() -> None:
 @click.argument("key")
 @click.argument("value")
 def set_(key: str, value: str) -> None:
-    """Write one setting; an empty VALUE goes back to the default. Keys: keys.new_chat ctrl+t."""
+    """Write one setting; an empty VALUE goes back to the default. A key: keys.chat.new ctrl+t."""
     from assistant import config
 
     click.echo(f"{key} is set in {config.save_value(key, value)}", err=True)

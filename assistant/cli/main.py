@@ -93,6 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and exit."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
+    stdout = sys.stdout
+    code: int | str | None
     try:
         code = _run(given)
     except (KeyboardInterrupt, click.Abort):
@@ -104,9 +106,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if debug:
             raise
         code = _fail(str(error), error.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+    except SystemExit as end:
+        # When whoever read our output has gone (`… | head`), click makes stdout quiet and exits
+        # with 1; that is no failure.
+        code = end.code if sys.stdout is stdout else 0
     except Exception as error:  # the outermost boundary: a person reads what comes out here
         if debug:
             raise

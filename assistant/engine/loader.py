@@ -40,7 +40,7 @@ class EngineLoader:
         self._load = load
         self._lock = threading.Lock()
         self._done = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._loading = False
         self._engine: Engine | None = None
         self._status = LoadStatus(initial)
         self._subscribers: list[Callable[[LoadStatus], None]] = []
@@ -62,11 +62,11 @@ class EngineLoader:
     def start(self) -> None:
         """Begin loading in the background; a second call while it loads does nothing."""
         with self._lock:
-            if (self._thread is not None and self._thread.is_alive()) or self._engine is not None:
+            if self._loading or self._engine is not None:
                 return
+            self._loading = True
             self._done.clear()
-            self._thread = threading.Thread(target=self._run, name="engine-loader", daemon=True)
-            self._thread.start()
+        threading.Thread(target=self._run, name="engine-loader", daemon=True).start()
 
     def get(self, stop: threading.Event | None = None) -> Engine:
         """Return the engine, starting and waiting for it as needed.
@@ -104,7 +104,9 @@ class EngineLoader:
             wrapped.__cause__ = error
             self._set(LoadStatus("failed", wrapped.message, error=wrapped))
         finally:
-            self._done.set()
+            with self._lock:
+                self._loading = False
+                self._done.set()
 
     def _report(self, state: LoadState, message: str, fraction: float | None) -> None:
         self._set(LoadStatus(state, message, fraction))

@@ -30,7 +30,7 @@ class Sampler:
         """Return the next token id for ``logits`` of shape (vocabulary,)."""
         penalty = self._decoding.repetition_penalty
         if penalty != 1.0 and answered:
-            logits = logits.float()
+            logits = logits.float().clone()  # an inference tensor may not be written to
             seen = torch.tensor(sorted(set(answered)), device=logits.device)
             values = logits[seen]
             logits[seen] = torch.where(values > 0, values / penalty, values * penalty)

@@ -1,7 +1,8 @@
 """Prompt files: ``prompts/<task>.yaml`` in, chat messages out.
 
-``model`` says what a prompt file holds, ``reader`` reads and checks one, ``shots`` picks the
-examples nearest to a turn, ``render`` turns all of it into messages, ``library`` ties them up.
+``model`` says what a prompt file holds, ``reader`` reads one with the help of ``checker``,
+``shots`` picks the examples nearest to a turn, ``render`` turns all of it into messages and
+``library`` ties them up.
 """
 
 from assistant.prompts.library import Prompts

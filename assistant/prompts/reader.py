@@ -10,14 +10,13 @@ import hashlib
 import re
 import string
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, TypeVar
 
 import yaml
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.nodes import MappingNode, Node, SequenceNode
 
 from assistant.errors import PromptError
+from assistant.prompts.checker import HINT, LANGUAGE_CODE, Checker, is_null
 from assistant.prompts.model import DecodingValue, Example, LabelSet, PromptFile
 
 MAX_BYTES = 1_000_000
@@ -26,7 +25,6 @@ RESERVED = ("user_text", "user_system", "history", "question", "target")
 """Names the renderer uses itself, so that no file may declare them."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_LANG = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,4})?")
 _FIELDS = [
     "task",
     "version",
@@ -38,8 +36,6 @@ _FIELDS = [
     "label_sets",
 ]
 _EXAMPLE_FIELDS = ["lang", "input", "target", "tags", "context"]
-_HINT = "Correct the file, or remove it to use the shipped prompt. docs/tasks.md has the format."
-_T = TypeVar("_T")
 
 
 def read_prompt_file(path: Path) -> PromptFile:
@@ -50,7 +46,7 @@ def read_prompt_file(path: Path) -> PromptFile:
     """
     raw = _read(path)
     root = _compose(path, raw)
-    at = _Checker(path)
+    at = Checker(path)
     fields = at.mapping(root, "the file", _FIELDS, required=("task", "version", "instruction"))
     task = at.text(fields["task"], "task")
     if not _NAME.fullmatch(task):
@@ -85,9 +81,9 @@ def _read(path: Path) -> bytes:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise PromptError(f"{path}: cannot be read: {error.strerror}", _HINT) from error
+        raise PromptError(f"{path}: cannot be read: {error.strerror}", HINT) from error
     if len(raw) > MAX_BYTES:
-        raise PromptError(f"{path}: larger than {MAX_BYTES // 1000} kB", _HINT)
+        raise PromptError(f"{path}: larger than {MAX_BYTES // 1000} kB", HINT)
     return raw
 
 
@@ -99,14 +95,14 @@ def _compose(path: Path, raw: bytes) -> Node:
         _refuse_deep(path, text, loader)
         root = yaml.compose(text, Loader=loader)
     except UnicodeDecodeError as error:
-        raise PromptError(f"{path}: is not UTF-8 text (byte {error.start})", _HINT) from error
+        raise PromptError(f"{path}: is not UTF-8 text (byte {error.start})", HINT) from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise PromptError(f"{path}, line {line}: not YAML: {error.problem}", _HINT) from error
+        raise PromptError(f"{path}, line {line}: not YAML: {error.problem}", HINT) from error
     except yaml.YAMLError as error:
-        raise PromptError(f"{path}: not YAML: {error}", _HINT) from error
+        raise PromptError(f"{path}: not YAML: {error}", HINT) from error
     if root is None:
-        raise PromptError(f"{path}, line 1: the file is empty", _HINT)
+        raise PromptError(f"{path}, line 1: the file is empty", HINT)
     return root
 
 
@@ -118,112 +114,12 @@ def _refuse_deep(path: Path, text: str, loader: type[yaml.SafeLoader]) -> None:
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
             line = event.start_mark.line + 1 if event.start_mark else 1
-            raise PromptError(f"{path}, line {line}: nested too deeply", _HINT)
+            raise PromptError(f"{path}, line {line}: nested too deeply", HINT)
 
 
-@dataclass(frozen=True, slots=True)
-class _Checker:
-    """Takes nodes apart; a wrong one becomes a ``PromptError`` that names its line and field."""
-
-    path: Path
-
-    def fail(self, node: Node, name: str, what: str) -> NoReturn:
-        line = node.start_mark.line + 1
-        raise PromptError(f"{self.path}, line {line}: {name}: {what}", _HINT)
-
-    def mapping(
-        self,
-        node: Node,
-        name: str,
-        known: list[str] | None = None,
-        required: tuple[str, ...] = (),
-    ) -> dict[str, Node]:
-        if not isinstance(node, MappingNode):
-            self.fail(node, name, f"must be a mapping of names to values, not {_kind(node)}")
-        fields: dict[str, Node] = {}
-        for key_node, value in node.value:
-            key = self.text(key_node, name)
-            if known is not None and key not in known:
-                self.fail(key_node, key, f"unknown field; known: {', '.join(known)}")
-            if key in fields:
-                self.fail(key_node, key, "given twice")
-            fields[key] = value
-        for key in required:
-            if key not in fields:
-                self.fail(node, key, f"missing in {name}")
-        return fields
-
-    def sequence(self, node: Node | None, name: str) -> list[Node]:
-        if node is None or _is_null(node):
-            return []
-        if not isinstance(node, SequenceNode):
-            self.fail(node, name, f"must be a list, not {_kind(node)}")
-        return list(node.value)
-
-    def text(self, node: Node, name: str) -> str:
-        if not isinstance(node, ScalarNode) or _is_null(node):
-            self.fail(node, name, f"must be text, not {_kind(node)}")
-        value = str(node.value)
-        if not value.strip():
-            self.fail(node, name, "must not be empty")
-        return value
-
-    def texts(self, node: Node | None, name: str) -> tuple[str, ...]:
-        return tuple(self.text(item, name) for item in self.sequence(node, name))
-
-    def language(self, node: Node, name: str) -> str:
-        code = self.text(node, name)
-        if not _LANG.fullmatch(code):
-            self.fail(node, name, f"{code!r} is not a language code such as en or zh")
-        return code
-
-    def by_language(self, node: Node, name: str) -> dict[str, str]:
-        """Read ``{en: …, zh: …}``; bare text is taken as English."""
-        if isinstance(node, ScalarNode):
-            return {"en": self.text(node, name)}
-        return self.keyed(node, name, self.text)
-
-    def keyed(self, node: Node, name: str, read: Callable[[Node, str], _T]) -> dict[str, _T]:
-        result = {}
-        for code, value in self.mapping(node, name).items():
-            if not _LANG.fullmatch(code):
-                self.fail(value, name, f"{code!r} is not a language code such as en or zh")
-            result[code] = read(value, f"{name}.{code}")
-        if not result:
-            self.fail(node, name, "must not be empty")
-        return result
-
-    def number(self, node: Node, name: str, low: float, high: float) -> float:
-        try:
-            value = float(self.text(node, name))
-        except ValueError:
-            self.fail(node, name, "must be a number")
-        if not low <= value <= high:  # also refuses nan
-            self.fail(node, name, f"must lie between {low:g} and {high:g}")
-        return value
-
-    def whole(self, node: Node, name: str, low: int, high: int) -> int:
-        value = self.number(node, name, low, high)
-        if value != int(value):
-            self.fail(node, name, "must be a whole number")
-        return int(value)
-
-
-def _is_null(node: Node) -> bool:
-    return isinstance(node, ScalarNode) and node.tag == "tag:yaml.org,2002:null"
-
-
-def _kind(node: Node) -> str:
-    if isinstance(node, MappingNode):
-        return "a mapping"
-    if isinstance(node, SequenceNode):
-        return "a list"
-    return "nothing" if _is_null(node) else "text"
-
-
-def _variables(at: _Checker, node: Node | None) -> dict[str, dict[str, str]]:
+def _variables(at: Checker, node: Node | None) -> dict[str, dict[str, str]]:
     """Read ``[name, …]`` or ``{name: default}`` or ``{name: {en: …, zh: …}}``."""
-    if node is None or _is_null(node):
+    if node is None or is_null(node):
         return {}
     if isinstance(node, SequenceNode):
         items = [(at.text(item, "variables"), item) for item in node.value]
@@ -232,7 +128,7 @@ def _variables(at: _Checker, node: Node | None) -> dict[str, dict[str, str]]:
         fields = at.mapping(node, "variables")
         items = list(fields.items())
         found = {
-            name: {} if _is_null(value) else at.by_language(value, f"variables.{name}")
+            name: {} if is_null(value) else at.by_language(value, f"variables.{name}")
             for name, value in items
         }
     for name, item in items:
@@ -244,7 +140,7 @@ def _variables(at: _Checker, node: Node | None) -> dict[str, dict[str, str]]:
 
 
 def _check_variables(
-    at: _Checker, node: Node, instruction: dict[str, str], variables: dict[str, dict[str, str]]
+    at: Checker, node: Node, instruction: dict[str, str], variables: dict[str, dict[str, str]]
 ) -> None:
     """Allow ``{name}`` of declared names only: no attributes, indexes or format codes."""
     for lang, text in instruction.items():
@@ -272,8 +168,8 @@ def _value_of(node: Node, key: str) -> Node:
     return node
 
 
-def _decoding(at: _Checker, node: Node | None) -> dict[str, DecodingValue]:
-    if node is None or _is_null(node):
+def _decoding(at: Checker, node: Node | None) -> dict[str, DecodingValue]:
+    if node is None or is_null(node):
         return {}
     readers: dict[str, Callable[[Node, str], DecodingValue]] = {
         "max_tokens": lambda n, f: at.whole(n, f, 1, 1_000_000),
@@ -287,7 +183,7 @@ def _decoding(at: _Checker, node: Node | None) -> dict[str, DecodingValue]:
     return {name: readers[name](value, f"decoding.{name}") for name, value in fields.items()}
 
 
-def _example(at: _Checker, node: Node, name: str) -> Example:
+def _example(at: Checker, node: Node, name: str) -> Example:
     fields = at.mapping(node, name, _EXAMPLE_FIELDS, required=("input", "target"))
     return Example(
         input=at.text(fields["input"], f"{name}.input"),
@@ -298,13 +194,13 @@ def _example(at: _Checker, node: Node, name: str) -> Example:
     )
 
 
-def _label_set(at: _Checker, name: str, node: Node) -> LabelSet:
+def _label_set(at: Checker, name: str, node: Node) -> LabelSet:
     field = f"label_sets.{name}"
     fields = at.mapping(node, field)
     triggers = fields.pop("triggers", None)
     labels: dict[str, tuple[str, ...]] = {}
     for code, value in fields.items():
-        if not _LANG.fullmatch(code):
+        if not LANGUAGE_CODE.fullmatch(code):
             at.fail(value, field, f"{code!r} is neither a language code nor triggers")
         labels[code] = at.texts(value, f"{field}.{code}")
         if len(set(labels[code])) < 2:

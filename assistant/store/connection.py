@@ -13,6 +13,8 @@ from pathlib import Path
 from assistant.errors import StoreError
 
 BUSY_SECONDS = 15.0
+IN_MEMORY = Path(":memory:")
+"""In place of a file: a database that is gone when it is closed, and touches no disk."""
 
 Params = Sequence[object] | Mapping[str, object]
 
@@ -39,7 +41,8 @@ class Connection:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.RLock()
-        _make_private(path)
+        if path != IN_MEMORY:
+            _make_private(path)
         with readable_errors(path):
             self.raw = sqlite3.connect(
                 path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False

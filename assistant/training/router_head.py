@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from assistant.router.reading import MAX_TOKENS, SUFFIX, layer_of, turn_text
 from assistant.tasks import TASKS
 
 SHIPPED_TURNS = Path(__file__).parent.parent / "router" / "turns.jsonl"
+HIDDEN_PENALTY = 0.03
 _FOLDS = 5
 
 
@@ -81,7 +82,13 @@ def ngram_matrix(turns: Sequence[LabelledTurn]) -> Any:
 
 
 def fit_head(
-    features: Any, turns: Sequence[LabelledTurn], *, penalty: float, scale: bool, about: Any = None
+    features: Any,
+    turns: Sequence[LabelledTurn],
+    *,
+    penalty: float,
+    scale: bool,
+    weights: Sequence[float] | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> Head:
     """Fit a classifier; its temperature makes out-of-fold probabilities honest.
 
@@ -89,6 +96,7 @@ def fit_head(
         features: shape (turns, features), dense or sparse.
         penalty: inverse strength of the L2 penalty (scikit-learn's ``C``).
         scale: standardize the features first (dense only); folded into the weights afterwards.
+        weights: how much each turn counts; all the same by default.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
@@ -101,8 +109,11 @@ def fit_head(
         LogisticRegression(C=penalty, max_iter=1000),
     )
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=0)
-    logits = cross_val_predict(model, features, labels, cv=folds, method="decision_function")
-    model.fit(features, labels)
+    counts = {"logisticregression__sample_weight": np.asarray(weights or np.ones(len(turns)))}
+    logits = cross_val_predict(
+        model, features, labels, cv=folds, method="decision_function", params=counts
+    )
+    model.fit(features, labels, **counts)
     classifier, scaler = model[-1], model[0]
     known = list(classifier.classes_)
     temperature = _fit_temperature(logits, np.array([known.index(label) for label in labels]))
@@ -130,3 +141,14 @@ def _fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> 
         return float(-logprobs[np.arange(len(labels)), labels].mean())
 
     return float(np.exp(minimize_scalar(loss, bounds=(-2.0, 3.0), method="bounded").x))
+
+
+def train_head(
+    engine: Engine,
+    turns: Sequence[LabelledTurn],
+    progress: Callable[[float], None] | None = None,
+) -> Head:
+    """Train the classifier for the model of ``engine``; one partial read of each turn."""
+    about = {"model": engine.info.model, "layer": layer_of(engine.info.layers), "suffix": SUFFIX}
+    features = hidden_features(engine, turns, progress)
+    return fit_head(features, turns, penalty=HIDDEN_PENALTY, scale=True, about=about)

@@ -142,6 +142,9 @@ def run_app(
     keys: Mapping[str, str] | None = None,
 ) -> int:
     """Run the app until the user leaves; return the exit code."""
+    from assistant.tui.pasting import install
+
+    install()
     app = AssistantApp(session_factory, theme=theme, keys=keys)
     app.run()
     return app.return_code or 0

@@ -25,6 +25,15 @@ class Desk:
         self._open = True
         self._next()
 
+    def close(self) -> None:
+        """Begin no further turn until it is opened again."""
+        self._open = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether turns are begun at once."""
+        return self._open
+
     def put(self, asking: Asking) -> None:
         """Add a turn to the line."""
         self.waiting.append(asking)

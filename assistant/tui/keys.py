@@ -45,9 +45,9 @@ CHAT_KEYS = (
 )
 
 INPUT_KEYS = (
-    Key("input.send", "enter", "send", "Send", True),
-    Key("input.newline", "shift+enter,ctrl+j", "newline", "New line", True),
-    Key("input.complete", "tab", "complete", "Complete a command", True),
+    Key("input.send", "enter", "send", "Send"),
+    Key("input.newline", "shift+enter,ctrl+j", "newline", "New line"),
+    Key("input.complete", "tab", "complete", "Complete a command"),
     Key("input.page_up", "pageup", "page(-1)", "Scroll up"),
     Key("input.page_down", "pagedown", "page(1)", "Scroll down"),
     Key("input.to_answers", "ctrl+up", "screen.step(-1)", "Walk through the answers"),

@@ -96,5 +96,9 @@ class ConversationChosen(Message):
         self.turn_id = turn_id
 
 
-class TopReached(Message):
-    """The reader scrolled to the first turn that is drawn."""
+class EdgeReached(Message):
+    """The reader scrolled to the first (``top``) or last turn that is drawn."""
+
+    def __init__(self, top: bool) -> None:
+        super().__init__()
+        self.top = top

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from assistant.understand.split import CUES, ends_of, size, split_request
+from assistant.understand.cues import CUES, ends_of, size
+from assistant.understand.split import split_request
 
 _MAX_LABELS, _MAX_WORDS, _MAX_CHARS = 60, 6, 48
 
@@ -22,14 +23,17 @@ _MARKER = re.compile(
     r"|\b(?:one|any|which|either) of(?: (?:the )?(?:following|these|those)(?: \w+)?)?"
     r"(?: (?:the )?(?:labels?|options?|categor(?:y|ies)|classes|choices|tags|buckets|topics|types))?"
     r"\s*[:：]?"
-    r"|\b(?:choose|pick|select)(?: \w+){0,2} (?:from|between|among|of)(?: (?:the )?(?:following|these))?\s*[:：]?"
+    r"|\b(?:choose|pick|select)(?: \w+){0,2} (?:from|between|among|of)"
+    r"(?: (?:the )?(?:following|these))?\s*[:：]?"
     r"|\b(?:between|among|amongst)\b\s*[:：]?"
-    r"|\b(?:in|into|under|as|to|with)(?: (?:one of|either|the (?:categories|labels|classes)|these (?:\w+)))+\s*[:：]?"
+    r"|\b(?:in|into|under|as|to|with)"
+    r"(?: (?:one of|either|the (?:categories|labels|classes)|these (?:\w+)))+\s*[:：]?"
     r"|\b(?:étiquettes|catégories|options|optionen|kategorien|labels|opciones|categorías|etiquetas"
     r"|klassen)\s*[:：]"
     r"|(?:标签|选项|类别|分类|类型|候选项?|备选|可选|范围|情绪|哪一?[类种个]|[以如]下[^\s：:]{0,6}|之一|"
     r"ラベル|選択肢|カテゴリー?|분류|선택지)(?:有|为|是|包括|如下)?\s*[:：]"
-    r"|(?:标签|选项|类别|分类|答案|结果)(?:只能|只可以|可以|可|分别|必须|共|一共)?(?:是|为|有|包括|包含)[:：]?"
+    r"|(?:标签|选项|类别|分类|答案|结果)"
+    r"(?:只能|只可以|可以|可|分别|必须|共|一共)?(?:是|为|有|包括|包含)[:：]?"
     r"|(?:分为|分成|归为|归入|归到|标为|标成|标注为|分类为|分类成|分到|判断为|判断是|选自|要么是))\s*",
     re.IGNORECASE,
 )
@@ -40,7 +44,8 @@ _BEFORE_MARKER = (
         r"(?:[类种个]\S{0,3})?(?:中|里|之中|当中|之间)(?:的|任?选|选|哪|挑|判断|进行)"
     ),
     re.compile(
-        r"(?:属于|是|归为|分为|分成)?\s*(?P<list>[^。？?！!：:，]{2,120}?)(?:中的|里的|这[两二三四五六]?[类种个]?中的?)?哪[一]?[类种个]"
+        r"(?:属于|是|归为|分为|分成)?\s*(?P<list>[^。？?！!：:，]{2,120}?)"
+        r"(?:中的|里的|这[两二三四五六]?[类种个]?中的?)?哪[一]?[类种个]"
     ),
     re.compile(r"(?P<list>[^。？?！!：:]{2,120}?)(?:のどれ|のどちら|のうち|から選)"),
 )
@@ -81,17 +86,21 @@ _CJK_OPENS = (
 _YES_NO = re.compile(
     r"(?P<a>是|对|真|有|正确)\s*(?:或者?|/|还是)\s*(?P<b>否|不是|不对|错误?|假|没有|无)(?![^\s：:，,。？?）)])"
 )
+_IS_IS = re.compile(
+    r"(?<![不就])是(?P<a>[^是不\s]{1,2})是(?P<b>[^是不\s]{1,2})(?=[：:，,。？?！]|$)"
+)
+_SHARED_NOUN = re.compile(r"(?:评价|评论|情感|情绪|态度|邮件|短信|新闻|文章|内容|语气)$")
 _JAPANESE = re.compile(
     r"(?:^|[はが、：:\s])(?P<a>[^\s、。：:はが]{1,20})か、?(?:それとも)?(?P<b>[^\s、。：:]{1,20}?)か"
 )
 _STOPS = re.compile(
     r"\s+(?:in|about|based|for|with|toward|towards|here|please|overall|given|when|depending|to|from"
     r"|at|sentiment|label|labels|only|just|nothing|the|this|that|of|on|by|then|is|does|do|are"
-    r"|review|tone|email|message|feedback|text|tweet|comment|bitte|dans|en|in|para)\b.*$",
+    r"|-|–|—|review|tone|email|message|feedback|text|tweet|comment|bitte|dans|en|in|para)\b.*$",
     re.IGNORECASE,
 )
 _CJK_STOPS = re.compile(
-    r"(?:这[两二三四五六七八九十几]|[两二三四五六七八九十几][类种个]|的?(?:哪|一[类种个项])|中的|情感|情绪|评价$|呢$|的$|吗$|类$"
+    r"(?:这[两二三四五六七八九十几]|[两二三四五六七八九十几][类种个]|的?(?:哪|一[类种个项])|中的|情感|情绪|呢$|的$|吗$|类$"
     r"|之一|だけ|です|ですか|のどちら|か$|でしょう|인가요|입니까)\S*$"
 )
 _EDGE = " \t\n\"'“”‘’「」『』《》«»`*_.。,，;；:：?？!！()（）[]【】{}-•·"
@@ -106,11 +115,16 @@ _NEGATION = re.compile(r"^(?:not |non[- ]?|no |un(?=\w{4})|nicht )", re.IGNORECA
 
 def labels_in(turn: str) -> tuple[str, ...]:
     """Return the labels given in ``turn``, as spelt and in order; ``()`` when it gives none."""
-    request = ends_of(split_request(turn)[0])
+    request, passage = split_request(turn)
+    request = ends_of(request)
     for finder in _FINDERS:
         found = finder(request)
         if found:
             return found
+    # `Which fits: a, b, c? The text` - the list stands where the text is expected.
+    listed = re.match(r"[^?？\n]{3,200}[?？]", passage or "")
+    if listed and request.rstrip().endswith((":", "：")):
+        return _after_colon(f"{request.rstrip()} {listed[0]}")
     return ()
 
 
@@ -162,7 +176,7 @@ def _before_marker(request: str) -> tuple[str, ...]:
 
 
 def _joined_by_or(request: str) -> tuple[str, ...]:
-    for pair in (_YES_NO.search(request), _JAPANESE.search(request)):
+    for pair in (_YES_NO.search(request), _IS_IS.search(request), _JAPANESE.search(request)):
         if pair:
             return _clean([pair["a"], pair["b"]])
     for match in _OR.finditer(request):
@@ -175,10 +189,21 @@ def _joined_by_or(request: str) -> tuple[str, ...]:
             return (first, f"not {first}" if first.isascii() else f"不是{first}") if first else ()
         longest = max((size(_NEGATION.sub("", part)) for part in rest), default=1)
         first = _trim_start(parts[0], max(1, longest))
-        found = _clean([first, *rest])
+        found = _clean(_drop_shared_words([first, *rest]))
         if len(found) >= 2 and max(map(size, found)) <= 4:
             return found
     return ()
+
+
+def _drop_shared_words(items: list[str]) -> list[str]:
+    """Cut a noun that only one end has: 正面还是负面评价 asks for 正面 or 负面."""
+    stem = re.match(r"[不非没]是?(\S+)$", items[-1])
+    if stem and items[0].endswith(stem[1]):
+        return [stem[1], *items[1:]]  # 这个工单紧急还是不紧急
+    noun = _SHARED_NOUN.search(items[-1])
+    if noun and noun.start() and not any(item.endswith(noun.group()) for item in items[:-1]):
+        return [*items[:-1], items[-1][: noun.start()]]
+    return items
 
 
 def _trim_start(part: str, words: int) -> str:
@@ -228,9 +253,16 @@ def _joined_by_slash(request: str) -> tuple[str, ...]:
     return ()
 
 
+def _in_bullets(request: str) -> tuple[str, ...]:
+    lines = request.split("\n")
+    return _clean(_BULLET.sub("", line) for line in lines if _BULLET.match(line))
+
+
 def _after_colon(request: str) -> tuple[str, ...]:
     """Find a bare list of three or more after a colon (``Which fits: politics, science, art?``)."""
-    for match in re.finditer(r"(?::\s|：)([^:：.。!！?？\n]{3,200})(?=[.。?？\n]|$)", request):
+    for match in re.finditer(
+        r"(?::\s|：|\s[-–—]\s)([^:：.。!！?？\n]{3,200})(?=[.。?？\n]|$)", request
+    ):
         if len(re.findall(r"[,，、;；]", match.group(1))) >= 2:
             found = _items(match.group(1))
             if len(found) >= 3 and all(size(label) <= 3 for label in found):
@@ -274,5 +306,6 @@ _FINDERS = (
     _before_marker,
     _joined_by_or,
     _joined_by_slash,
+    _in_bullets,
     _after_colon,
 )

@@ -108,9 +108,13 @@ async def test_turns_wait_in_line_and_escape_gives_them_back() -> None:
 
 async def test_one_may_type_and_send_while_the_model_loads() -> None:
     go = threading.Event()
-    loader = EngineLoader(
-        lambda report: (report("loading", "Reading", 0.4), go.wait(), FakeEngine())[-1]
-    )  # type: ignore[arg-type, return-value, func-returns-value]
+
+    def load(report: Callable[..., None]) -> FakeEngine:
+        report("loading", "Reading", 0.4)
+        go.wait()
+        return FakeEngine()
+
+    loader = EngineLoader(load)
     session = FakeSession(["There you are."], loader=loader)
     async with opened(session) as app:
         await app.sees("Reading 40\u00a0%")
@@ -219,3 +223,17 @@ async def test_answers_go_on_while_another_chat_is_open() -> None:
         await app.idle()
         await app.sees("one two three")
         assert len(app.chat.transcript.views) == 1
+
+
+async def test_keys_that_arrive_in_one_burst_keep_their_order() -> None:
+    async with opened(FakeSession()) as app:
+        prompt = app.chat.prompt
+        keys = [("a", "a"), ("ctrl+j", "\n"), ("b", "b"), ("enter", "\r"), ("c", "c"), ("up", None)]
+        for key, character in keys:
+            app.app.post_message(events.Key(key, character))
+        await app.until(lambda: app.session.asked)
+        await app.idle()
+        assert app.session.asked[0][0] == "a\nb"
+        await app.until(lambda: prompt.text == "a\nb", "the history")
+        await app.press("down")
+        assert prompt.text == "c"

@@ -186,3 +186,24 @@ async def test_quit_command() -> None:
     async with opened(FakeSession()) as app:
         await app.command("/quit")
         await app.until(lambda: not app.app.is_running)
+
+
+async def test_nothing_is_fetched_without_consent() -> None:
+    loader = EngineLoader(lambda report: FakeEngine(), initial="missing")
+    session = FakeSession(["Hello!"], loader=loader, plan=Plan())
+    async with opened(session) as app:
+        await app.until(lambda: isinstance(app.app.screen, FirstRunScreen))
+        await app.press("escape")
+        await app.until(lambda: app.app.screen is app.chat)
+        await app.send("hello?")
+        await app.until(lambda: isinstance(app.app.screen, FirstRunScreen))
+        await app.press("escape")
+        await app.until(lambda: app.chat.prompt.text == "hello?")
+        assert loader.status.state == "missing"
+        assert not session.asked
+        await app.press("enter")
+        await app.until(lambda: isinstance(app.app.screen, FirstRunScreen))
+        await app.press("enter")
+        await app.until(lambda: session.asked)
+        await app.idle()
+        await app.sees("Hello!")

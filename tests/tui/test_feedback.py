@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conftest import opened
+from textual import events
 from textual.widgets import TextArea
 from tui_fakes import FakeSession
 
@@ -57,8 +58,11 @@ async def test_fix_opens_an_editor_with_the_answer() -> None:
         await app.until(lambda: isinstance(app.app.screen, EditorScreen))
         area = app.app.screen.query_one(TextArea)
         assert area.text == "Bonjour"
-        area.load_text("Bonsoir")
-        await app.press("ctrl+s")
+        area.load_text("Bon")
+        area.move_cursor(area.document.end)
+        area.post_message(events.Paste("so\x1b[1mi"))
+        for key in ("r", "ctrl+s"):
+            app.app.post_message(events.Key(key, key if len(key) == 1 else None))
         await app.sees("✎ corrected by you")
         assert "Bonsoir" in app.text
         assert app.session.feedback == [("correct", "t1", "Bonsoir")]

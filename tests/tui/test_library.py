@@ -148,3 +148,23 @@ async def test_hostile_text_is_harmless_everywhere() -> None:
         for forbidden in ("\x1b", "\x9b", "\x07", "\u202e", "pwned"):
             assert forbidden not in app.text
         assert "abc[bold]x[/bold]" in app.text
+
+
+async def test_a_found_turn_in_a_long_conversation_is_shown_with_its_neighbours() -> None:
+    session = FakeSession()
+    session.store.add("Long", *[(f"question {n}.", f"answer {n}.") for n in range(200)])
+    async with opened(session) as app:
+        await app.chat.open("c1", "t51")
+        await app.sees("answer 50.")
+        await app.sees("answer 51.")
+        assert len(app.chat.transcript.views) < 40
+        await app.pilot.pause(0.2)
+        for _ in range(3):
+            await app.press("ctrl+up")
+            app.chat.transcript.scroll_end(animate=False)
+            await app.pilot.pause(0.2)
+        assert len(app.chat.transcript.views) > 15
+        await app.press("escape")
+        await app.ask("and now?")
+        await app.sees("You said: and now?")
+        await app.sees("answer 199.")

@@ -294,3 +294,14 @@ def test_langchain_is_imported_only_to_render() -> None:
         "assert not {'langchain_core', 'py3langid', 'torch', 'numpy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_examples_in_the_documentation_work(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "tasks.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    for number, block in enumerate(blocks):
+        write(tmp_path, block, f"{number}.yaml")
+    prompts = Prompts.load(shipped("prompts"), tmp_path)
+    assert prompts.tasks() == [*TASKS, "haiku"]
+    rendered = prompts.render("haiku", "a quiet harbour", strategy="few_shot")
+    assert [message.role for message in rendered.messages].count("assistant") == 1

@@ -45,7 +45,6 @@ class ChatScreen(CommandsPart):
         self.refresh_list()
         self.background(self._learn_values(session))
         self.background(self.make_model_ready(), "model")
-        self.desk.open()
 
     async def _learn_values(self, session: SessionPort) -> None:
         """Read what the arguments of commands can be, for the hints."""
@@ -59,9 +58,7 @@ class ChatScreen(CommandsPart):
 
     async def fail(self, error: AssistantError) -> None:
         """Say that there is no session; nothing that was typed is lost."""
-        for asking in reversed(self.desk.take_back()):
-            self._give_back(asking)
-            self._forget(asking)
+        self.give_all_back()
         self.complain(error)
 
     def on_resize(self, event: events.Resize) -> None:
@@ -90,9 +87,8 @@ class ChatScreen(CommandsPart):
             self.prompt.focus()
 
     def action_to_prompt(self) -> None:
-        """Return to the prompt and to the end of the conversation."""
+        """Return to the prompt; the place in the conversation stays."""
         self.prompt.focus()
-        self.transcript.anchor()
 
     def _place_sidebar(self) -> None:
         wide = self.size.width >= _NARROW

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
@@ -51,8 +52,31 @@ class ChatBase(Screen[None]):
         self.prompt = PromptInput(self.completions)
         self.status = StatusLine()
 
+    def draw_title(self) -> None:
+        """Draw title and fixed options."""
+        self.title_bar.chat_title = self.chat.title
+        self.title_bar.options = replace(self.options, system=self.chat.system)
+
+    # -- what one part does for the others ---------------------------------------------------------
+
     def begin(self, asking: Asking) -> None:
-        """Start the work on one turn (the part about turns does it)."""
+        """Start the work on one turn."""
+        raise NotImplementedError
+
+    def refresh_list(self) -> None:
+        """Read and draw the list of conversations."""
+        raise NotImplementedError
+
+    def reload(self) -> None:
+        """Draw the open conversation anew."""
+        raise NotImplementedError
+
+    def give_all_back(self) -> None:
+        """Put what waits in line back into the prompt."""
+        raise NotImplementedError
+
+    async def make_model_ready(self) -> None:
+        """See to it that there is a model, asking before anything is fetched."""
         raise NotImplementedError
 
     # -- work in the background ------------------------------------------------------------------

@@ -17,7 +17,7 @@ from assistant.tui.wording import one_line
 Run = Callable[[str], None]
 
 
-class CommandsPart(FeedbackPart, LibraryPart, SettingsPart):
+class CommandsPart(FeedbackPart, SettingsPart, LibraryPart):
     """From a typed line to what it does."""
 
     async def on_prompt_submitted(self, message: PromptSubmitted) -> None:

@@ -17,6 +17,7 @@ class SettingsPart(ChatBase):
     """What holds for the turns to come."""
 
     _unsubscribe: Callable[[], object] | None = None
+    _preparing = False
 
     # -- the model -------------------------------------------------------------------------------
 
@@ -65,7 +66,19 @@ class SettingsPart(ChatBase):
         await self.make_model_ready()
 
     async def make_model_ready(self) -> None:
-        """Ask before anything is fetched, then load in the background."""
+        """Ask before anything is fetched, then load in the background.
+
+        Turns begin only afterwards: beginning one makes the loader fetch what is missing.
+        """
+        if self._preparing:
+            return
+        self._preparing = True
+        try:
+            await self._make_model_ready()
+        finally:
+            self._preparing = False
+
+    async def _make_model_ready(self) -> None:
         from assistant.tui.screens.first_run import FirstRunScreen
 
         session = self.needed_session()
@@ -73,9 +86,14 @@ class SettingsPart(ChatBase):
         plan = await self.off_screen(session.download_plan)
         if plan is None:
             session.loader.start()
+            self.desk.open()
             return
-        if not await self.app.push_screen_wait(FirstRunScreen(plan, session.loader)):
-            self.say("/model chooses one when you are ready.", "No model yet")
+        self.desk.close()
+        if await self.app.push_screen_wait(FirstRunScreen(plan, session.loader)):
+            self.desk.open()
+            return
+        self.give_all_back()
+        self.say("/model chooses one; sending something asks again.", "No model yet")
 
     # -- options for the turns to come -----------------------------------------------------------
 
@@ -128,10 +146,6 @@ class SettingsPart(ChatBase):
         wanted = full_name(name)
         self._check(wanted, tuple(self.app.available_themes), "theme")
         self.app.theme = wanted
-
-    def draw_title(self) -> None:
-        """Draw title and fixed options (the part about turns does it)."""
-        raise NotImplementedError
 
     @staticmethod
     def _check(name: str, known: Sequence[str], what: str) -> None:

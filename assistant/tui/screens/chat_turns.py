@@ -56,6 +56,8 @@ class TurnsPart(ChatBase):
         await self.transcript.add(view)
         self.undone.clear()
         self.desk.put(asking)
+        if self.session is not None and not self.desk.is_open:
+            self.background(self.make_model_ready(), "model")
         self.status.waiting = len(self.desk.waiting)
 
     async def on_turn_changed(self, message: TurnChanged) -> None:
@@ -121,15 +123,22 @@ class TurnsPart(ChatBase):
         """Close the hints, or stop the answer and take back what waits behind it."""
         if self.prompt.close_hints():
             return
-        for asking in reversed(self.desk.take_back()):
-            self._give_back(asking)
-            self._forget(asking)
+        self.give_all_back()
         if self.desk.stop():
             running = self.desk.running
             view = self.transcript.find(running) if running else None
             if view is not None:
                 view.wait("stopping…")
         self.prompt.focus()
+
+    def give_all_back(self) -> None:
+        """Put what waits in line back into the prompt."""
+        waiting = self.desk.take_back()
+        for asking in reversed(waiting):
+            self._give_back(asking)
+            self._forget(asking)
+        if any(asking.replaces and asking.chat is self.chat for asking in waiting):
+            self.reload()  # what was to be replaced is still there
 
     def _forget(self, asking: Asking) -> None:
         view = self.transcript.find(asking)
@@ -147,19 +156,6 @@ class TurnsPart(ChatBase):
             options = replace(options, task=view.corrected_task)
         self.prompt.focus()
         await self.send(view.turn.user_text, options=options, replaces=view.turn, again=True)
-
-    def refresh_list(self) -> None:
-        """Draw the list of conversations anew (the part about the library does it)."""
-        raise NotImplementedError
-
-    def reload(self) -> None:
-        """Draw the open conversation anew (the part about the library does it)."""
-        raise NotImplementedError
-
-    def draw_title(self) -> None:
-        """Draw title and fixed options."""
-        self.title_bar.chat_title = self.chat.title
-        self.title_bar.options = replace(self.options, system=self.chat.system)
 
 
 def first_title(text: str) -> str:

@@ -16,8 +16,8 @@ class CleanTextArea(TextArea):
     """A text area that cleans what is pasted: it would hand control characters on."""
 
     async def _on_paste(self, event: events.Paste) -> None:
+        # Not prevented: the text area's own handler comes next and inserts it.
         event.text = clean(event.text.replace("\r\n", "\n").replace("\r", "\n"))
-        await super()._on_paste(event)
 
 
 class EditorScreen(Overlay[str]):
@@ -41,7 +41,10 @@ class EditorScreen(Overlay[str]):
         self._area.move_cursor(self._area.document.end)
 
     def action_save(self) -> None:
-        """Give back what stands in the editor."""
+        """Give back what stands in the editor, once all that was typed is in it."""
+        self._area.call_later(self._save)
+
+    def _save(self) -> None:
         text = self._area.text.strip()
         self.dismiss(text or None)
 

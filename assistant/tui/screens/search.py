@@ -67,7 +67,7 @@ class SearchScreen(Overlay[SearchHitPort]):
         self._note.display = bool(text)
 
     def _row(self, hit: SearchHitPort) -> Content:
-        who = "you" if hit.role == "user" else "answer"
+        who = {"user": "you", "title": "title"}.get(hit.role, "answer")
         title = one_line(hit.title) or "Untitled"
         return Content.assemble(
             (title, "bold"),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from textual import events
 from textual.actions import SkipAction
+from textual.binding import BindingsMap
 from textual.widgets import TextArea
 
 from assistant.sanitize import clean
@@ -32,6 +33,8 @@ class PromptInput(TextArea):
         self._history: list[str] = []
         self._place: int | None = None
         self._draft = ""
+        self._hinted = ""
+        self._keys_of: tuple[object, BindingsMap] | None = None
         self.values: dict[str, Sequence[str]] = {}
 
     # -- what others ask of it -------------------------------------------------------------------
@@ -115,6 +118,26 @@ class PromptInput(TextArea):
 
     # -- inside ----------------------------------------------------------------------------------
 
+    async def _on_key(self, event: events.Key) -> None:
+        # The keys of this widget act here, in the order they came. Left to Textual, a binding
+        # would act before letters that arrived in the same burst are in the text.
+        self._refresh_hints()
+        for binding in self._keys_now().key_to_bindings.get(event.key, ()):
+            if await self.app.run_action(binding.action, self):
+                event.stop()
+                event.prevent_default()
+                return
+        # Not prevented: the text area's own handler comes next and inserts what is printable.
+
+    def _keys_now(self) -> BindingsMap:
+        """Return this widget's bindings as the settings have remapped them."""
+        keymap = getattr(self.app, "remapped", {})
+        if self._keys_of is None or self._keys_of[0] is not keymap:
+            found = self._bindings.copy()
+            found.apply_keymap(self.app._normalize_keymap(keymap))
+            self._keys_of = (keymap, found)
+        return self._keys_of[1]
+
     async def _on_paste(self, event: events.Paste) -> None:
         # Cleaned here already: the text area would hand control characters to the terminal.
         # Some terminals send the newlines of a paste as carriage returns.
@@ -127,6 +150,12 @@ class PromptInput(TextArea):
 
     def on_text_area_changed(self) -> None:
         """Keep the hints in step with the text."""
+        self._refresh_hints()
+
+    def _refresh_hints(self) -> None:
+        if self.text == self._hinted:
+            return
+        self._hinted = self.text
         self._completions.hints = hints_for(self.text, lambda kind: self.values.get(kind, ()))
 
     def _recall(self, by: int) -> None:
@@ -142,4 +171,5 @@ class PromptInput(TextArea):
             return
         self._place = place
         self.put(self._history[place])
+        self._hinted = self.text
         self.close_hints()

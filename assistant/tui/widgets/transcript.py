@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from textual.containers import Vertical, VerticalScroll
 
-from assistant.tui.messages import TopReached
+from assistant.tui.messages import EdgeReached
 from assistant.tui.widgets.welcome import Welcome
 from assistant.types import Turn
 
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from assistant.tui.asking import Asking
     from assistant.tui.widgets.turn_view import TurnView
 
-_AT_FIRST = 12
-_MORE = 20
+_AT_FIRST = 10
+_MORE = 10
 
 
 class Transcript(VerticalScroll, can_focus=False):
@@ -29,6 +30,7 @@ class Transcript(VerticalScroll, can_focus=False):
         self._turns = Vertical(self._welcome_text, id="turns")
         super().__init__(self._turns, id="transcript")
         self._earlier: list[Turn] = []
+        self._later: list[Turn] = []
         self._loading = False
 
     @property
@@ -56,29 +58,31 @@ class Transcript(VerticalScroll, can_focus=False):
         """Return the view of a stored turn, if it is drawn."""
         return next((v for v in self.views if v.turn is not None and v.turn.id == turn_id), None)
 
-    async def show(self, turns: Sequence[Turn], until: str | None = None) -> None:
-        """Show a conversation, at its end or at the turn ``until``."""
-        from assistant.tui.widgets.turn_view import TurnView
-
-        first = max(0, len(turns) - _AT_FIRST)
-        wanted = next((n for n, turn in enumerate(turns) if turn.id == until), None)
-        if wanted is not None:
-            first = min(first, max(0, wanted - 1))
-        self._earlier = list(turns[:first])
+    async def show(self, turns: Sequence[Turn], at: str | None = None) -> None:
+        """Show a conversation at its end, or round the turn ``at``."""
+        wanted = next((n for n, turn in enumerate(turns) if turn.id == at), None)
+        last = len(turns) if wanted is None else min(len(turns), wanted + _AT_FIRST - 2)
+        first = max(0, last - _AT_FIRST)
+        self._earlier, self._later = list(turns[:first]), list(turns[last:])
         with self.app.batch_update():
             await self.query("TurnView").remove()
-            await self._turns.mount_all([TurnView(t.user_text, t) for t in turns[first:]])
+            await self._mount(turns[first:last])
         self._welcome(not turns)
-        view = self.find_turn(until) if until else None
+        view = self.find_turn(at) if at else None
         if view is None:
             self.anchor()
         else:
-            self.call_after_refresh(view.scroll_visible, animate=False, top=True)
+            self.anchor(False)
             view.focus(scroll_visible=False)
+            self._settled(partial(self.scroll_to_widget, view, animate=False, top=True))
 
     async def add(self, view: TurnView) -> None:
         """Add a turn at the end and go there."""
         self._welcome(False)
+        if self._later:
+            # Only a part in the middle is drawn: go to the end first.
+            shown = [view.turn for view in self.views if view.turn is not None]
+            await self.show([*self._earlier, *shown, *self._later])
         await self._turns.mount(view)
         self.anchor()
 
@@ -102,29 +106,49 @@ class Transcript(VerticalScroll, can_focus=False):
         return True
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Ask for more turns when the reader comes to the edge of those that are drawn."""
         super().watch_scroll_y(old_value, new_value)
-        if new_value < 2 and old_value > new_value and self._earlier and not self._loading:
+        if self._loading:
+            return
+        if new_value < old_value and new_value < 2 and self._earlier:
             self._loading = True
-            self.post_message(TopReached())
+            self.post_message(EdgeReached(top=True))
+        elif new_value > old_value and new_value > self.max_scroll_y - 2 and self._later:
+            self._loading = True
+            self.post_message(EdgeReached(top=False))
 
-    async def on_top_reached(self) -> None:
-        """Mount the turns before the first one and keep the reader's place."""
-        from assistant.tui.widgets.turn_view import TurnView
-
+    async def on_edge_reached(self, message: EdgeReached) -> None:
+        """Mount more turns and keep the reader's place."""
+        if not message.top:
+            more, self._later = self._later[:_MORE], self._later[_MORE:]
+            await self._mount(more)
+            if not self._later:
+                # From here on a growing answer is followed again, once the reader is at the end.
+                self._anchored = self._anchor_released = True
+            self._settled(lambda: None)
+            return
         more, self._earlier = self._earlier[-_MORE:], self._earlier[:-_MORE]
         below = self.virtual_size.height - self.scroll_y
-        views = self.views
-        await self._turns.mount_all(
-            [TurnView(turn.user_text, turn) for turn in more],
-            before=views[0] if views else None,
+        await self._mount(more, before=self.views[0] if self.views else None)
+        self._settled(
+            lambda: self.scroll_to(y=self.virtual_size.height - below, animate=False, force=True)
         )
 
-        def keep_place() -> None:
-            self.scroll_to(y=self.virtual_size.height - below, animate=False, force=True)
+    async def _mount(self, turns: Sequence[Turn], before: TurnView | None = None) -> None:
+        from assistant.tui.widgets.turn_view import TurnView
+
+        await self._turns.mount_all(
+            [TurnView(turn.user_text, turn) for turn in turns], before=before
+        )
+
+    def _settled(self, then: Callable[[], object]) -> None:
+        """Do something once the mounted Markdown has laid itself out, a moment later."""
+
+        def done() -> None:
+            then()
             self._loading = False
 
-        # Markdown lays itself out a moment after it is mounted.
-        self.set_timer(0.05, lambda: self.call_after_refresh(keep_place))
+        self.set_timer(0.05, lambda: self.call_after_refresh(done))
 
     def _welcome(self, shown: bool) -> None:
         self._welcome_text.display = shown

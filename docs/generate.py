@@ -1,0 +1,152 @@
+"""Rewrites the parts of the documentation that are made from the program itself.
+
+Such a part stands between two markers, ``<!-- name -->`` and ``<!-- /name -->``. Run it as
+``python docs/generate.py`` or ``make docs``; a test fails when what is committed is out of date.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+import click
+
+DOCS = Path(__file__).resolve().parent
+_WIDTH = 92
+
+
+def commands() -> Iterator[tuple[str, click.Command, click.Context]]:
+    """Yield every command with the words it is called by, the program itself first."""
+    from assistant.cli.main import cli
+
+    yield from _below("assistant", cli, None)
+
+
+def _below(
+    name: str, command: click.Command, parent: click.Context | None
+) -> Iterator[tuple[str, click.Command, click.Context]]:
+    # The width is fixed: the terminal that happens to be there must not change the text.
+    context = click.Context(
+        command,
+        info_name=name,
+        parent=parent,
+        terminal_width=_WIDTH,
+        max_content_width=_WIDTH,
+        help_option_names=["-h", "--help"],
+    )
+    yield context.command_path, command, context
+    if isinstance(command, click.Group):
+        for each in command.list_commands(context):
+            found = command.get_command(context, each)
+            assert found is not None, f"{each} is listed and does not exist"
+            yield from _below(each, found, context)
+
+
+def command_help() -> str:
+    """Return the help of every command, each below a heading of its own."""
+    parts = []
+    for path, command, context in commands():
+        level = "###" if len(path.split()) < 3 else "####"
+        text = click.unstyle(command.get_help(context)).rstrip()
+        parts.append(f"{level} {path}\n\n```text\n{text}\n```")
+    return "\n\n".join(parts)
+
+
+def settings_table() -> str:
+    """Return all settings as a Markdown table."""
+    from assistant.config import Settings
+
+    lines = [
+        "| setting | variable | values | default | what it does |",
+        "|---|---|---|---|---|",
+    ]
+    for name, field in Settings.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        shown = "–" if default in (None, {}) else f"`{default}`"
+        description = (field.description or "").replace("|", "\\|")
+        lines.append(
+            f"| `{name}` | `ASSISTANT_{name.upper()}` | {_values(field.annotation)} | {shown} "
+            f"| {description} |"
+        )
+    return "\n".join(lines)
+
+
+def _values(annotation: Any) -> str:
+    """Say in words what a setting can be."""
+    origin = get_origin(annotation)
+    if origin in (Union, types.UnionType):
+        return ", ".join(_values(each) for each in get_args(annotation) if each is not type(None))
+    if origin is Literal:
+        return ", ".join(f"`{value}`" for value in get_args(annotation))
+    if origin is dict:
+        return "table"
+    words = {str: "text", int: "whole number", float: "number", bool: "true or false"}
+    return words.get(annotation, str(annotation))
+
+
+def key_tables() -> str:
+    """Return the keys of the terminal app, one table for each place where they work."""
+    from assistant.tui.keys import GROUPS, shown
+
+    parts = []
+    for title, keys in GROUPS:
+        lines = [f"### {title}", "", "| keys | what | id |", "|---|---|---|"]
+        lines += [f"| {shown(key.keys)} | {key.help} | `{key.id}` |" for key in keys]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def slash_table() -> str:
+    """Return the slash commands of the terminal app as a Markdown table."""
+    from assistant.tui.commands import COMMANDS
+
+    lines = ["| command | what |", "|---|---|"]
+    for command in COMMANDS:
+        argument = command.argument.replace("|", "\\|")
+        lines.append(f"| `/{command.name}{f' {argument}' if argument else ''}` | {command.help} |")
+    return "\n".join(lines)
+
+
+def _catalogue() -> str:
+    from assistant.models.catalog import catalog_table
+
+    return catalog_table()
+
+
+PARTS: dict[str, dict[str, Callable[[], str]]] = {
+    "cli.md": {"commands": command_help, "settings": settings_table},
+    "app.md": {"keys": key_tables, "slash-commands": slash_table},
+    "models.md": {"catalogue": _catalogue},
+}
+
+
+def regenerated(name: str) -> str:
+    """Return the file ``name`` of this folder with its generated parts made anew.
+
+    Raises:
+        ValueError: a marker is missing.
+    """
+    text = (DOCS / name).read_text(encoding="utf-8")
+    for part, make in PARTS[name].items():
+        begin, end = f"<!-- {part} -->\n", f"<!-- /{part} -->"
+        if text.count(begin) != 1 or text.count(end) != 1:
+            raise ValueError(f"docs/{name} needs the markers of {part!r}, once each")
+        before, rest = text.split(begin)
+        text = f"{before}{begin}{make()}\n{end}{rest.split(end)[1]}"
+    return text
+
+
+def main() -> None:
+    """Rewrite what is out of date and name it."""
+    for name in PARTS:
+        file = DOCS / name
+        new = regenerated(name)
+        if file.read_text(encoding="utf-8") != new:
+            file.write_text(new, encoding="utf-8")
+            print(f"docs/{name} is rewritten")
+
+
+if __name__ == "__main__":
+    main()

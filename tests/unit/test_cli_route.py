@@ -1,0 +1,173 @@
+"""``assistant route``, through the real entry point."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from assistant.cli.main import main
+from assistant.testing import FakeRouter, ready_loader
+from assistant.types import Route
+
+Run = Callable[..., tuple[int, str, str]]
+TASKS = {"qa", "translation", "summarization", "classification", "chat"}
+
+
+class Terminal(io.StringIO):
+    """A stdin that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+class Listening(FakeRouter):
+    """Keeps what it was asked."""
+
+    asked: list[tuple[str, str | None, object]] = []  # noqa: RUF012
+
+    def __init__(self, **_: object) -> None:
+        super().__init__({"Translate": "translation", "?": "qa"})
+
+    def route(self, text: str, context: str | None = None, engine: object = None) -> Route:
+        self.asked.append((text, context, engine))
+        return super().route(text, context, engine)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Return a function that runs ``assistant route`` and returns code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Listening, "asked", [])
+    monkeypatch.setattr("assistant.router.Router", Listening)
+    loader = ready_loader()
+    monkeypatch.setattr("assistant.wiring.make_loader", lambda settings, paths: loader)
+
+    def call(*arguments: str, stdin: bytes | None = None) -> tuple[int, str, str]:
+        piped = io.TextIOWrapper(io.BytesIO(stdin or b""), encoding="utf-8")
+        monkeypatch.setattr(sys, "stdin", Terminal() if stdin is None else piped)
+        with pytest.raises(SystemExit) as caught:
+            main(["route", *arguments])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return int(caught.value.code or 0), out, err
+
+    return call
+
+
+def lines(*rows: object) -> bytes:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+
+
+def test_one_turn_shows_every_task_the_likeliest_first(run: Run) -> None:
+    code, out, _ = run("Translate", "this")
+    assert code == 0
+    shown = [line.split() for line in out.splitlines()]
+    assert shown[0] == ["translation", "90.0%"]
+    assert {task for task, _ in shown} == TASKS
+
+
+def test_json(run: Run) -> None:
+    code, out, _ = run("Translate this", "--json", "--context", "User: a\nAssistant: b")
+    value = json.loads(out)
+    assert code == 0
+    assert (value["task"], value["confidence"]) == ("translation", 0.9)
+    assert set(value["scores"]) == TASKS
+    assert Listening.asked[0][:2] == ("Translate this", "User: a\nAssistant: b")
+
+
+def test_a_pipe_is_routed_when_there_is_no_text(run: Run) -> None:
+    assert run("--json", stdin="Où est-il ?\n".encode())[0] == 0
+    assert Listening.asked[0][0] == "Où est-il ?"
+
+
+def test_light_uses_no_model(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("Hi")[0] == 0
+    assert Listening.asked[-1][2] is not None
+    monkeypatch.setattr("assistant.wiring.make_loader", lambda *_: pytest.fail("loads a model"))
+    assert run("Hi", "--light")[0] == 0
+    assert Listening.asked[-1][2] is None
+
+
+@pytest.mark.parametrize("from_file", [True, False])
+def test_a_batch_comes_out_in_the_order_given(run: Run, tmp_path: Path, from_file: bool) -> None:
+    rows = [
+        {"id": "b", "input": "Translate das"},
+        {"id": 7, "input": "Hello", "context": "User: x\nAssistant: y"},
+        {"id": "a", "input": "Warum\u2028?", "extra": 1},
+        {"id": "b", "input": "twice the same id", "context": None},
+    ]
+    data = b"\xef\xbb\xbf" + lines(*rows[:2]) + b"\n  \n" + lines(*rows[2:])
+    (tmp_path / "in.jsonl").write_bytes(data)
+    code, out, err = run("--batch", "in.jsonl") if from_file else run("--batch", "-", stdin=data)
+    found = [json.loads(line) for line in out.splitlines()]
+    assert (code, err) == (0, "")
+    assert [(row["id"], row["task"]) for row in found] == [
+        ("b", "translation"),
+        (7, "chat"),
+        ("a", "qa"),
+        ("b", "chat"),
+    ]
+    for row in found:
+        assert set(row) == {"id", "task", "confidence", "scores"}
+        assert set(row["scores"]) == TASKS
+        assert sum(row["scores"].values()) == pytest.approx(1.0)
+        assert row["confidence"] == max(row["scores"].values())
+    assert [asked[:2] for asked in Listening.asked] == [
+        (row["input"], row.get("context")) for row in rows
+    ]
+
+
+def test_an_empty_batch_is_an_empty_answer(run: Run) -> None:
+    assert run("--batch", "-", stdin=b"\n") == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b"not json", "Line 3 is not JSON"),
+        (b'{"id": 1, "input": ', "Line 3 is not JSON"),
+        (b"[1, 2]", "Line 3 needs an 'id' and a text in 'input'"),
+        (b'"text"', "Line 3 needs an 'id'"),
+        (b'{"id": 1}', "Line 3 needs an 'id'"),
+        (b'{"input": "x"}', "Line 3 needs an 'id'"),
+        (b'{"id": 1, "input": 5}', "Line 3 needs an 'id'"),
+        (b'{"id": 1, "input": "x", "context": ["y"]}', "Line 3: 'context' is"),
+        (b"[" * 100_000, "Line 3 is not JSON"),
+        (b'{"id": ' + b"1" * 5000 + b', "input": "x"}', "Line 3 is not JSON"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_wrong_line_is_named_before_anything_is_routed(run: Run, line: bytes, said: str) -> None:
+    data = lines({"id": 1, "input": "fine"}) + b"\n" + line + b"\n"
+    code, out, err = run("--batch", "-", stdin=data)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert Listening.asked == []
+
+
+def test_a_batch_that_cannot_be_read_is_wrong_usage(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "latin.jsonl").write_bytes(b'{"id": 1, "input": "caf\xe9"}')
+    for name, said in (("latin.jsonl", "not UTF-8"), ("missing.jsonl", "No such file")):
+        code, out, err = run("--batch", name)
+        assert (code, out) == (2, "")
+        assert said in err
+        assert name in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("text", "--batch", "x.jsonl"), "not both"),
+        ((), "Nothing to route"),
+        (("  ",), "Nothing to route"),
+    ],
+)
+def test_wrong_usage(run: Run, arguments: tuple[str, ...], said: str) -> None:
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert said in err
