@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from assistant import understand
 from assistant.prompts import PromptFile
+from assistant.types import Turn
 
 
 _TELLING_REQUEST = 12
@@ -33,6 +34,7 @@ def read_request(
     labels: Sequence[str] = (),
     to: str | None = None,
     default_to: str | None = None,
+    earlier: Sequence[Turn] = (),
 ) -> Request:
     """Return what ``text`` asks of ``task``.
 
@@ -41,7 +43,10 @@ def read_request(
             task whose words the turn uses.
         to: the language fixed for this turn (code or name); else the one named in the turn.
         default_to: the language when the turn names none.
+        earlier: earlier turns; "and in German?" is about the text of the last one.
     """
+    if task in ("translation", "summarization"):
+        text = _with_text_meant(text, task, earlier)
     instruction, passage = understand.split_request(text)
     lang = understand.detect_language(instruction or text)
     if task == "translation":
@@ -55,6 +60,17 @@ def read_request(
     if task == "summarization":
         lang = understand.detect_language(passage or text)
     return Request(text, lang, passage is not None)
+
+
+def _with_text_meant(text: str, task: str, earlier: Sequence[Turn]) -> str:
+    """Return ``text`` with what it refers back to: the text the last turn was about."""
+    last = next((turn for turn in reversed(earlier) if turn.answer), None)
+    if last is None or not understand.refers_back(text):
+        return text
+    meant = last.correction or last.answer
+    if task == "translation" and last.route is not None and last.route.task == "translation":
+        meant = understand.split_request(last.user_text)[1] or meant
+    return f"{text}\n\n{meant}"
 
 
 def _target(

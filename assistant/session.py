@@ -320,6 +320,7 @@ class Session:
             labels=options.labels,
             to=options.to,
             default_to=self.settings.translate_to,
+            earlier=earlier,
         )
         decoding = self._decoding(task, options)
         history = context.relevant_turns(task, turn.user_text, request.has_passage, earlier)

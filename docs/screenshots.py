@@ -27,11 +27,11 @@ PICTURE = Path(__file__).resolve().parent / "images" / "app.png"
 SIZE = (110, 34)
 CHATS = (
     ("Why do leaves turn yellow in autumn?",),
-    ("Suggest three names for a grey cat.",),
+    ("一年有多少天？",),
     (
-        "一年有多少天？",
         "Translate to French: I would like a cup of coffee, please.",
-        "Classify the sentiment as positive or negative: The soup was cold and nobody smiled.",
+        "Is this review positive or negative? The soup was cold and nobody smiled.",
+        "把这句话翻译成英文：今天天气很好。",
     ),
 )
 _CELL = 12.2  # width of a column in Textual's SVG

@@ -104,6 +104,15 @@ def _temporary_store(given: dict[str, Any]) -> Store:
     return temporary
 
 
+def _task(given: dict[str, Any], labels: tuple[str, ...]) -> str:
+    """Return the task; labels or a target language say it as plainly as ``--task`` does."""
+    if given["task"] != "auto":
+        return str(given["task"])
+    if labels:
+        return "classification"
+    return "translation" if given["to"] else "auto"
+
+
 def _options(given: dict[str, Any]) -> AskOptions:
     from assistant.session import AskOptions
 
@@ -111,7 +120,7 @@ def _options(given: dict[str, Any]) -> AskOptions:
     if given["labels"] is not None and len(set(labels)) < 2:
         raise UsageError("--labels needs at least two different labels.", "Like: --labels yes,no")
     return AskOptions(
-        task="classification" if labels and given["task"] == "auto" else given["task"],
+        task=_task(given, labels),
         system=given["system"],
         strategy=given["strategy"] or "auto",
         adapter=given["adapter"],

@@ -106,7 +106,9 @@ def _database() -> Iterator[Finding]:
         return
     try:
         with open_store() as store:
-            counts = ", ".join(f"{number} {name}" for name, number in store.stats().items())
+            stats = store.stats()
+        shown = ("conversations", "turns", "feedback")
+        counts = ", ".join(f"{stats[name]} {name}" for name in shown if name in stats)
         yield Finding("database", "ok", f"{file}  ({counts})")
     except AssistantError as error:
         yield Finding("database", "problem", error.message, error.hint)

@@ -23,10 +23,12 @@ COMMANDS = {
     "route": "Show which task a turn is routed to.",
     "history": "List, show, search, export and import conversations.",
     "feedback": "List, add, import and export feedback.",
+    "explain": "Say why a turn was routed and answered as it was.",
     "models": "List, fetch, check and recommend models.",
     "doctor": "Check the installation and say what is wrong.",
     "config": "Show and change settings.",
 }
+_NOT_YET = {"eval", "train", "refine", "adapters", "bench", "serve"}
 _OWN_FLAGS = {"-h", "--help", "--version", "--debug"}
 
 
@@ -79,7 +81,12 @@ def with_default_command(arguments: Sequence[str], *, piped: bool) -> list[str]:
     first = rest[0]
     if first in COMMANDS or first in _OWN_FLAGS:
         return [*debug, *rest]
-    if len(rest) == 1 and " " not in first and not piped:
+    if first in _NOT_YET:
+        raise click.UsageError(
+            f"'{first}' is not part of version {__version__} yet. "
+            f"To ask it as a question: assistant ask {first}"
+        )
+    if len(rest) == 1 and " " not in first:
         close = difflib.get_close_matches(first, COMMANDS, n=1, cutoff=0.75)
         if close:
             raise click.UsageError(

@@ -113,7 +113,7 @@ def _judge(
     if task == "summarization":
         parts.append(f"reads {entry.context_length:,} tokens at once")
     if entry.default:
-        parts.append("the shipped adapters fit it")
+        parts.append("the default")
     if not _free_licence(entry):
         parts.append(f"licence: {entry.licence}")
     if not installed:

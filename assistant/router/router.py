@@ -13,11 +13,12 @@ import numpy as np
 from assistant.engine.base import Engine
 from assistant.router.head import Head, load_head
 from assistant.router.ngrams import ngram_features
-from assistant.router.reading import MAX_TOKENS, SUFFIX, layer_of, turn_text
+from assistant.router.reading import MAX_TOKENS, SUFFIX, layer_of, may_follow_up, turn_text
 from assistant.types import Route
 
 HEADS = Path(__file__).with_name("heads")
 _LIGHT = "light.safetensors"
+_PLAIN = 0.95
 
 
 class Router:
@@ -31,22 +32,29 @@ class Router:
     def route(self, text: str, context: str | None = None, engine: Engine | None = None) -> Route:
         """Return the route of ``text``; ``context`` is the previous turn, as the contract has it.
 
-        With an engine whose model has a classifier, its hidden state decides (one partial read of
-        at most ``MAX_TOKENS`` tokens); otherwise the n-grams do.
+        With an engine whose model has a classifier, its hidden state decides (a partial read of at
+        most ``MAX_TOKENS`` tokens); otherwise the n-grams do. The turn before is looked at only
+        when the turn is short and does not itself make its task plain: it misleads as often as it
+        helps otherwise (figures in docs/routing.md).
         """
-        if engine is not None:
-            head = self._head_for(engine.info.sha256)
-            if head is not None:
-                state = engine.hidden_state(
-                    turn_text(text, context),
-                    layer=layer_of(engine.info.layers),
-                    suffix=SUFFIX,
-                    max_tokens=MAX_TOKENS,
-                )
-                return _route(head.predict(np.asarray(state, dtype=np.float32)), "model")
-        light = self._load(self._heads / _LIGHT)
-        assert light is not None, "the light classifier ships with the program"
-        return _route(light.predict(ngram_features(text, context)), "light")
+        alone = self._predict(text, None, engine)
+        if context and may_follow_up(text) and alone.confidence <= _PLAIN:
+            return self._predict(text, context, engine)
+        return alone
+
+    def _predict(self, text: str, context: str | None, engine: Engine | None) -> Route:
+        head = self._head_for(engine.info.sha256) if engine is not None else None
+        if engine is None or head is None:
+            light = self._load(self._heads / _LIGHT)
+            assert light is not None, "the light classifier ships with the program"
+            return _route(light.predict(ngram_features(text, context)), "light")
+        state = engine.hidden_state(
+            turn_text(text, context),
+            layer=layer_of(engine.info.layers),
+            suffix=SUFFIX,
+            max_tokens=MAX_TOKENS,
+        )
+        return _route(head.predict(np.asarray(state, dtype=np.float32)), "model")
 
     def has_head(self, sha256: str) -> bool:
         """Return whether there is a classifier for the model with this checksum."""

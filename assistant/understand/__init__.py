@@ -6,6 +6,7 @@ from. Standard library only; py3langid helps with short or rare Latin-script tex
 """
 
 from assistant.understand.detect import detect_language
+from assistant.understand.followup import refers_back
 from assistant.understand.labels import labels_in
 from assistant.understand.languages import language_code, language_name
 from assistant.understand.split import split_request
@@ -16,6 +17,7 @@ __all__ = [
     "labels_in",
     "language_code",
     "language_name",
+    "refers_back",
     "split_request",
     "target_language",
     "translation_direction",

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 
 import pytest
-from conftest import NAME, Program
+from real_program import NAME, Program
 
 pytestmark = pytest.mark.real
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from conftest import HANGS_AFTER_S, Program
+from real_program import HANGS_AFTER_S, Program
 
 from assistant.store.store import Store
 from assistant.types import Turn

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -45,23 +46,31 @@ def test_the_engine_is_loaded_once_for_all_who_wait() -> None:
     assert loader.get() is found[0]
 
 
-def test_a_failure_is_raised_and_the_next_call_tries_again() -> None:
-    answers: list[object] = [ConversionError("broken file", "get another")] * 30 + [FakeEngine()]
+class SlowToLeave(threading.Event):
+    """Wakes those who wait, then keeps the thread that woke them alive for a while."""
+
+    def set(self) -> None:
+        super().set()
+        time.sleep(0.05)
+
+
+def test_a_failure_is_raised_and_the_next_call_tries_again_at_once() -> None:
+    failure = ConversionError("broken file", "get another")
+    answers: list[ConversionError | FakeEngine] = [failure, failure, FakeEngine()]
 
     def load(report: Report) -> Engine:
         answer = answers.pop(0)
-        if isinstance(answer, Exception):
+        if isinstance(answer, ConversionError):
             raise answer
-        assert isinstance(answer, FakeEngine)
         return answer
 
     loader = EngineLoader(load)
-    for left in range(30, 0, -1):  # at once after each other: none of them may get the old failure
-        assert len(answers) == left + 1
+    loader._done = SlowToLeave()
+    for left in (2, 1):  # the thread that failed is still there: nobody may get its failure twice
         with pytest.raises(ConversionError, match="broken file"):
             loader.get()
-    assert loader.status.state == "failed"
-    assert loader.status.message == "broken file"
+        assert len(answers) == left
+        assert (loader.status.state, loader.status.message) == ("failed", "broken file")
     assert isinstance(loader.get(), FakeEngine)
     assert loader.status.error is None
 

@@ -55,7 +55,7 @@ class FeedbackPart(ChatBase):
             return
         await self.off_screen(self.needed_session().correct, turn.id, text)
         await view.settle(replace(view.turn or turn, correction=text))
-        self.say("The next refinement learns from it.", "Correction saved")
+        self.say("Later turns of this chat build on it.", "Correction saved")
 
     def action_correct_task(self) -> None:
         """Ask which task it was."""
@@ -76,7 +76,7 @@ class FeedbackPart(ChatBase):
             return
         await self.off_screen(session.correct_route, turn.id, task)
         view.correct_task(task)
-        self.say(f"F5 answers again as {task}.", "Noted: similar turns will be routed there")
+        self.say(f"F5 answers again as {task}.", "Task correction saved")
 
     def action_copy_answer(self) -> None:
         """Copy the answer as Markdown."""
