@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check $(if $(VERBOSE),,--quiet
 TORCH_ARGS := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 MODEL ?= qwen2.5-coder-0.5b-instruct
 
-.PHONY: chat test lint bench docs clean
+.PHONY: chat test lint docs clean
 
 chat: $(VENV)/ready
 	@$(BIN)/assistant models pull $(MODEL)

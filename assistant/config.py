@@ -51,7 +51,8 @@ class Settings(BaseSettings):
     seed: int | None = Field(None, ge=0, description="fixed seed for sampling")
     theme: str = Field("auto", description="theme of the terminal app: auto, dark, light, …")
     keys: dict[str, str] = Field(
-        default_factory=dict, description="binding id -> keys, as in {'chat.new' = 'ctrl+t'}; F1 lists the ids"
+        default_factory=dict,
+        description="binding id -> keys, as in {'chat.new' = 'ctrl+t'}; F1 lists the ids",
     )
 
     @classmethod

@@ -9,6 +9,8 @@ from assistant import understand
 from assistant.prompts import PromptFile
 from assistant.types import Turn
 
+_LONG_QUESTION = 200
+"""Size from which on a question holds the passage it is about, even if they cannot be parted."""
 
 _TELLING_REQUEST = 12
 """Characters from which on the language of an ASCII request can be told ("Traduis :" is not)."""
@@ -57,9 +59,18 @@ def read_request(
         between = "、" if lang == "zh" else ", "
         variables = {"labels": between.join(found)} if found else {}
         return Request(text, lang, passage is not None, variables, labels=found)
+    if task == "qa":
+        given = passage is not None or _size(text) > _LONG_QUESTION
+        tags = ("passage",) if given else ("no_passage",)
+        return Request(text, lang, given, tags=tags)
     if task == "summarization":
         lang = understand.detect_language(passage or text)
     return Request(text, lang, passage is not None)
+
+
+def _size(text: str) -> int:
+    """Return the length in Latin characters; a Chinese one counts as three."""
+    return sum(3 if character > "\u2e80" else 1 for character in text)
 
 
 def _with_text_meant(text: str, task: str, earlier: Sequence[Turn]) -> str:

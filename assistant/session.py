@@ -29,7 +29,7 @@ from assistant.explain import explain_turn
 from assistant.models.catalog import CatalogEntry, load_catalog, lookup
 from assistant.models.installed import installed_names
 from assistant.paths import Paths, user_paths
-from assistant.prompts import Prompts
+from assistant.prompts import DEFAULT_SHOTS, Prompts
 from assistant.request import Request, read_request
 from assistant.store.store import Store
 from assistant.tasks import TASKS, decoding_for
@@ -47,7 +47,6 @@ from assistant.types import (
 )
 
 _PARTIAL_EVERY_S = 0.3
-_SHOTS = 4
 
 
 class RouterLike(Protocol):
@@ -312,7 +311,6 @@ class Session:
         assert turn.route is not None
         task = turn.route.task
         wanted = options.strategy if options.strategy != "auto" else self.settings.strategy
-        choice = strategy.choose(task, requested=wanted, adapter=options.adapter)
         request = read_request(
             turn.user_text,
             task=task,
@@ -322,6 +320,8 @@ class Session:
             default_to=self.settings.translate_to,
             earlier=earlier,
         )
+        shots = self.prompts.get(task).shots_for(request.tags)
+        choice = strategy.choose(task, requested=wanted, adapter=options.adapter, shots=shots)
         decoding = self._decoding(task, options)
         history = context.relevant_turns(task, turn.user_text, request.has_passage, earlier)
         system = options.system or self.store.conversation(turn.conversation_id).system
@@ -346,7 +346,7 @@ class Session:
         fitted = context.fit(
             render,
             history,
-            shots=_SHOTS if choice.strategy == "few_shot" else 0,
+            shots=(shots or DEFAULT_SHOTS) if choice.strategy == "few_shot" else 0,
             count=engine.count_tokens,
             limit=self._limit(engine),
             max_tokens=decoding.max_tokens,

@@ -8,11 +8,15 @@ from assistant.types import Choice
 STRATEGIES = ("auto", "zero_shot", "few_shot", "adapter")
 
 
-def choose(task: str, *, requested: str = "auto", adapter: str | None = None) -> Choice:
+def choose(
+    task: str, *, requested: str = "auto", adapter: str | None = None, shots: int = 1
+) -> Choice:
     """Return the strategy for a turn of ``task``.
 
     Chat is answered without shots: there the conversation itself is the context, and invented
     exchanges in front of it would be taken for things that were said.
+
+    ``shots`` is how many examples the prompt file wants for such a turn; none is zero-shot.
 
     Raises:
         UsageError: ``requested`` is not a strategy.
@@ -31,4 +35,6 @@ def choose(task: str, *, requested: str = "auto", adapter: str | None = None) ->
         return Choice("few_shot", "few-shot, as asked for")
     if task == "chat":
         return Choice("zero_shot", "chat: the conversation itself is the context")
+    if shots == 0:
+        return Choice("zero_shot", "the prompt file wants no examples for such turns")
     return Choice("few_shot", "no trained adapter for this task here, so the few-shot prompt")

@@ -79,7 +79,9 @@ def _fit(model: str | None) -> None:
 
     router, engine = _router(model, light=False)
     turns = read_turns([SHIPPED_TURNS])
-    with click.progressbar(length=1000, label=f"Reading {len(turns)} turns", file=sys.stderr) as bar:
+    with click.progressbar(
+        length=1000, label=f"Reading {len(turns)} turns", file=sys.stderr
+    ) as bar:
         head = train_head(engine, turns, lambda share: bar.update(int(share * 1000) - bar.pos))
     file = router.save_file(engine.info.sha256)
     save_head(head, file)

@@ -6,17 +6,19 @@
 """
 
 from assistant.prompts.library import Prompts
-from assistant.prompts.model import Example, LabelSet, PromptFile
+from assistant.prompts.model import DEFAULT_SHOTS, Example, LabelSet, PromptFile, Variant
 from assistant.prompts.reader import read_prompt_file
 from assistant.prompts.render import Rendered
 from assistant.prompts.shots import select_shots
 
 __all__ = [
+    "DEFAULT_SHOTS",
     "Example",
     "LabelSet",
     "PromptFile",
     "Prompts",
     "Rendered",
+    "Variant",
     "read_prompt_file",
     "select_shots",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from assistant.errors import PromptError
-from assistant.prompts.model import PromptFile
+from assistant.prompts.model import DEFAULT_SHOTS, PromptFile
 from assistant.prompts.reader import read_prompt_file
 from assistant.prompts.render import Rendered, render_messages
 from assistant.prompts.shots import select_shots
@@ -57,7 +57,7 @@ class Prompts:
         variables: Mapping[str, str] | None = None,
         history: Sequence[Message] = (),
         system: str | None = None,
-        shots: int = 4,
+        shots: int = DEFAULT_SHOTS,
         budget_tokens: int | None = None,
         count: Callable[[str], int] | None = None,
         tags: Sequence[str] = (),
@@ -67,6 +67,7 @@ class Prompts:
         Only ``few_shot`` takes examples: ``shots`` of them at most, in ``lang`` and with ``tags``
         where there are such, costing no more than ``budget_tokens`` by ``count``. ``system`` is
         the user's own system prompt: in chat it replaces the instruction, elsewhere it follows.
+        A variant of the file named like one of ``tags`` brings an instruction of its own.
 
         Raises:
             PromptError: the task is unknown, or a declared variable has no value.
@@ -93,6 +94,7 @@ class Prompts:
             variables=variables,
             history=history,
             system=system,
+            tags=tags,
         )
         return Rendered(messages, chosen, prompt.version_id)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+DEFAULT_SHOTS = 4
 
 DecodingValue = int | float | tuple[str, ...]
 
@@ -53,6 +55,14 @@ def _occurs(word: str, text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Variant:
+    """What is different for turns with a certain tag: the instruction and how many examples."""
+
+    instruction: Mapping[str, str]
+    shots: int
+
+
+@dataclass(frozen=True, slots=True)
 class PromptFile:
     """One prompt file as read. ``variables`` maps each declared name to its defaults a language
     (an empty mapping: it must be given)."""
@@ -67,15 +77,29 @@ class PromptFile:
     label_sets: Mapping[str, LabelSet]
     path: Path
     sha256: str
+    shots: int = DEFAULT_SHOTS
+    variants: Mapping[str, Variant] = field(default_factory=dict)
 
     @property
     def version_id(self) -> str:
         """Name, version and content: what a stored turn keeps to tell which prompt it was."""
         return f"{self.task}@{self.version}-{self.sha256[:8]}"
 
-    def instruction_in(self, lang: str) -> str:
-        """Return the instruction in ``lang``, in English or any other where it has none."""
-        return in_language(self.instruction, lang)
+    def instruction_in(self, lang: str, tags: Sequence[str] = ()) -> str:
+        """Return the instruction in ``lang``, in English or any other where it has none.
+
+        A variant named like one of ``tags`` has an instruction of its own.
+        """
+        variant = self._variant(tags)
+        return in_language(variant.instruction if variant else self.instruction, lang)
+
+    def shots_for(self, tags: Sequence[str] = ()) -> int:
+        """Return how many examples a turn with ``tags`` is to get."""
+        variant = self._variant(tags)
+        return variant.shots if variant else self.shots
+
+    def _variant(self, tags: Sequence[str]) -> Variant | None:
+        return next((self.variants[tag] for tag in tags if tag in self.variants), None)
 
     def label_set_for(self, request: str) -> LabelSet | None:
         """Return the label set whose trigger words ``request`` uses (the longest trigger wins)."""

@@ -17,7 +17,14 @@ from yaml.nodes import MappingNode, Node, SequenceNode
 
 from assistant.errors import PromptError
 from assistant.prompts.checker import HINT, LANGUAGE_CODE, Checker, is_null
-from assistant.prompts.model import DecodingValue, Example, LabelSet, PromptFile
+from assistant.prompts.model import (
+    DEFAULT_SHOTS,
+    DecodingValue,
+    Example,
+    LabelSet,
+    PromptFile,
+    Variant,
+)
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
@@ -31,10 +38,13 @@ _FIELDS = [
     "description",
     "instruction",
     "variables",
+    "shots",
+    "variants",
     "decoding",
     "examples",
     "label_sets",
 ]
+_MAX_SHOTS = 32
 _EXAMPLE_FIELDS = ["lang", "input", "target", "tags", "context"]
 
 
@@ -55,6 +65,7 @@ def read_prompt_file(path: Path) -> PromptFile:
     instruction = at.by_language(fields["instruction"], "instruction")
     _check_variables(at, fields["instruction"], instruction, variables)
     sets = fields.get("label_sets")
+    shots = _shots(at, fields.get("shots"), "shots", DEFAULT_SHOTS)
     return PromptFile(
         task=task,
         version=at.whole(fields["version"], "version", 1, 1_000_000),
@@ -72,9 +83,31 @@ def read_prompt_file(path: Path) -> PromptFile:
             name: _label_set(at, name, node)
             for name, node in (at.mapping(sets, "label_sets") if sets else {}).items()
         },
+        shots=shots,
+        variants={
+            tag: _variant(at, node, f"variants.{tag}", variables, shots)
+            for tag, node in _entries(at, fields.get("variants"), "variants").items()
+        },
         path=path,
         sha256=hashlib.sha256(raw).hexdigest(),
     )
+
+
+def _entries(at: Checker, node: Node | None, name: str) -> dict[str, Node]:
+    return {} if node is None or is_null(node) else dict(at.mapping(node, name))
+
+
+def _shots(at: Checker, node: Node | None, name: str, default: int) -> int:
+    return default if node is None else at.whole(node, name, 0, _MAX_SHOTS)
+
+
+def _variant(
+    at: Checker, node: Node, name: str, variables: dict[str, dict[str, str]], shots: int
+) -> Variant:
+    fields = at.mapping(node, name, ["instruction", "shots"], required=("instruction",))
+    instruction = at.by_language(fields["instruction"], f"{name}.instruction")
+    _check_variables(at, fields["instruction"], instruction, variables)
+    return Variant(instruction, _shots(at, fields.get("shots"), f"{name}.shots", shots))
 
 
 def _read(path: Path) -> bytes:

@@ -41,13 +41,15 @@ def render_messages(
     variables: Mapping[str, str] | None = None,
     history: Sequence[Message] = (),
     system: str | None = None,
+    tags: Sequence[str] = (),
 ) -> tuple[Message, ...]:
     """Return system message, examples, history and the turn, in this order.
 
     Raises:
         PromptError: a declared variable has neither a value nor a default.
     """
-    template = _template(prompt, lang, shots, system)
+    instruction = prompt.instruction_in(lang, tags)
+    template = _template(prompt, instruction, shots, system)
     values: dict[str, object] = dict(_values(prompt, lang, variables or {}))
     values["user_text"] = text
     values["user_system"] = system or ""
@@ -59,7 +61,7 @@ def render_messages(
 
 
 def _template(
-    prompt: PromptFile, lang: str, shots: Sequence[Example], system: str | None
+    prompt: PromptFile, instruction: str, shots: Sequence[Example], system: str | None
 ) -> ChatPromptTemplate:
     from langchain_core.prompts import (
         ChatPromptTemplate,
@@ -75,7 +77,7 @@ def _template(
     )
     return ChatPromptTemplate.from_messages(
         [
-            ("system", _system_template(prompt, lang, system)),
+            ("system", _system_template(prompt, instruction, system)),
             few_shot,
             MessagesPlaceholder("history"),
             ("human", "{user_text}"),
@@ -84,11 +86,10 @@ def _template(
     )
 
 
-def _system_template(prompt: PromptFile, lang: str, system: str | None) -> str:
+def _system_template(prompt: PromptFile, instruction: str, system: str | None) -> str:
     """Return the instruction with the user's own system prompt; for chat theirs is all of it."""
     if system and prompt.task == "chat":
         return "{user_system}"
-    instruction = prompt.instruction_in(lang)
     return f"{instruction}\n\n{{user_system}}" if system else instruction
 
 

@@ -32,8 +32,10 @@ def refers_back(text: str) -> bool:
     """Return whether ``text`` holds nothing but a wish: "and in German?", "再翻成英文"."""
     low = text.casefold()
     for name in sorted(names(), key=len, reverse=True):
-        low = re.sub(rf"\b{re.escape(name.casefold())}\b", " ", low) if name.isascii() else (
-            low.replace(name.casefold(), "")
+        low = (
+            re.sub(rf"\b{re.escape(name.casefold())}\b", " ", low)
+            if name.isascii()
+            else (low.replace(name.casefold(), ""))
         )
     low = _CHINESE.sub("", low)
     left = [word for word in re.findall(r"[^\W\d_]+", low) if word not in _WORDS]
