@@ -74,7 +74,9 @@ def test_every_task_answers(shared: Program, task: str, text: str) -> None:
     assert value["task"] == task
     assert value["route"]["source"] == "forced"
     assert value["text"].strip()
-    assert value["strategy"] == ("zero_shot" if task == "chat" else "few_shot")
+    assert value["strategy"] == (
+        "few_shot" if task in ("translation", "classification", "qa") else "zero_shot"
+    )
     assert ("probabilities" in value) == (task == "classification")
 
 

@@ -127,7 +127,7 @@ def test_json_has_every_field_of_the_contract(run: Run, wired: Wired) -> None:
     assert (code, err) == (0, "")
     assert set(value) >= FIELDS
     assert "probabilities" not in value
-    assert (value["text"], value["task"], value["strategy"]) == ("Lima, 你好", "qa", "few_shot")
+    assert (value["text"], value["task"], value["strategy"]) == ("Lima, 你好", "qa", "zero_shot")
     assert (value["adapter"], value["model"], value["finish_reason"]) == (None, "fake", "stop")
     route = value["route"]
     assert (route["task"], route["confidence"]) == ("qa", 0.9)

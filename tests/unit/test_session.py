@@ -304,12 +304,14 @@ def test_an_unknown_task_is_an_error_that_names_the_known_ones(make: Made) -> No
 
 
 def test_few_shot_puts_examples_in_front_and_chat_has_none(make: Made) -> None:
-    session = make("x", "x", "x", rules={"capital": "qa"})
-    qa = finished(session.ask("What is the capital of Peru?"))
+    session = make("x", "x", "x", rules={"Translate": "translation"})
+    asked = finished(session.ask("Translate into French: Good evening, everyone."))
     chat = finished(session.ask("Hi"))
-    assert qa.choice is not None
-    assert qa.choice.strategy == "few_shot"
-    assert [m.role for m in qa.sent] == ["system", *["user", "assistant"] * 4, "user"]
+    assert asked.choice is not None
+    assert asked.choice.strategy == "few_shot"
+    pairs = (len(asked.sent) - 2) // 2
+    assert 2 <= pairs <= 4
+    assert [m.role for m in asked.sent] == ["system", *["user", "assistant"] * pairs, "user"]
     assert chat.choice is not None
     assert chat.choice.strategy == "zero_shot"
     assert [m.role for m in chat.sent] == ["system", "user"]
@@ -402,11 +404,26 @@ def test_a_self_contained_translation_takes_no_history(make: Made) -> None:
     assert any("German" in message.content for message in make.engine.calls[1])
 
 
-def test_a_short_follow_up_of_a_task_takes_the_last_turns(make: Made) -> None:
+def test_a_question_without_passage_gets_its_own_instruction_and_no_examples(make: Made) -> None:
+    session = make("Lima", "4", rules={"Peru": "qa", "How many": "qa"})
+    bare = finished(session.ask("What is the capital of Peru?"))
+    read = finished(session.ask(f"{PASSAGE}\n\nHow many foxes are there?"))
+    assert bare.choice is not None
+    assert bare.choice.strategy == "zero_shot"
+    assert len(bare.sent) == 2
+    assert "passage" not in bare.sent[0].content
+    assert read.choice is not None
+    assert read.choice.strategy == "few_shot"
+    assert "passage" in read.sent[0].content
+
+
+def test_a_wish_without_text_is_about_the_text_of_the_last_translation(make: Made) -> None:
     session = make("Der Fuchs", "Le renard", rules={"into": "translation", "and in": "translation"})
     turn = finished(session.ask(f"Translate into German: {PASSAGE}"))
     finished(session.ask("and in French?", conversation_id=turn.conversation_id))
-    assert "Der Fuchs" in [message.content for message in make.engine.calls[1]]
+    assert make.engine.calls[1][-1] == Message("user", f"and in French?\n\n{PASSAGE}")
+    assert "French" in make.engine.calls[1][0].content
+    assert make.store.turn("last").user_text == "and in French?"
 
 
 def test_a_correction_is_what_later_turns_build_on(make: Made) -> None:
@@ -532,8 +549,8 @@ def test_explain_tells_route_strategy_and_what_was_sent(make: Made) -> None:
     assert "**Task: qa** (90%), decided by" in told
     assert "character n-grams" in told
     assert "| chat | 2.5% |" in told
-    assert "**Strategy: few-shot** because no trained adapter" in told
-    sent = f"Sent: {turn.usage.prompt_tokens} tokens in 10 messages (4 earlier exchanges"
+    assert "**Strategy: zero-shot** because the prompt file wants no examples" in told
+    sent = f"Sent: {turn.usage.prompt_tokens} tokens in 2 messages (0 earlier exchanges"
     assert sent in told
     assert f"prompt {turn.prompt_version}, model fake." in told
     assert "left out" not in told
