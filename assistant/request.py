@@ -48,7 +48,9 @@ def read_request(
         earlier: earlier turns; "and in German?" is about the text of the last one.
     """
     if task in ("translation", "summarization"):
-        text = _with_text_meant(text, task, earlier)
+        whole = _with_text_meant(text, task, earlier)
+        if whole != text:
+            text, to = whole, to or understand.language_mentioned(text)
     instruction, passage = understand.split_request(text)
     lang = understand.detect_language(instruction or text)
     if task == "translation":

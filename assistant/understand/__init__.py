@@ -6,7 +6,7 @@ from. Standard library only; py3langid helps with short or rare Latin-script tex
 """
 
 from assistant.understand.detect import detect_language
-from assistant.understand.followup import refers_back
+from assistant.understand.followup import language_mentioned, refers_back
 from assistant.understand.labels import labels_in
 from assistant.understand.languages import language_code, language_name
 from assistant.understand.split import split_request
@@ -16,6 +16,7 @@ __all__ = [
     "detect_language",
     "labels_in",
     "language_code",
+    "language_mentioned",
     "language_name",
     "refers_back",
     "split_request",

@@ -40,3 +40,17 @@ def refers_back(text: str) -> bool:
     low = _CHINESE.sub("", low)
     left = [word for word in re.findall(r"[^\W\d_]+", low) if word not in _WORDS]
     return not left
+
+
+def language_mentioned(text: str) -> str | None:
+    """Return the code of the language a bare wish names ("那日语呢？"), ``None`` without one."""
+    low = text.casefold()
+    known = names()
+    found = [name for name in known if _stands_in(name.casefold(), low)]
+    return known[max(found, key=len)] if found else None
+
+
+def _stands_in(name: str, text: str) -> bool:
+    if name.isascii():
+        return re.search(rf"\b{re.escape(name)}\b", text) is not None
+    return name in text

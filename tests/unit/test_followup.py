@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from assistant.understand import refers_back
+from assistant.understand import language_mentioned, refers_back
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,10 @@ def test_a_bare_wish_refers_back(text: str) -> None:
 )
 def test_a_turn_with_a_text_does_not(text: str) -> None:
     assert not refers_back(text)
+
+
+def test_the_language_of_a_bare_wish_is_found() -> None:
+    assert language_mentioned("那日语呢？") == "ja"
+    assert language_mentioned("and in German?") == "de"
+    assert language_mentioned("y en francés?") == "fr"
+    assert language_mentioned("shorter please") is None
