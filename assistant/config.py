@@ -35,6 +35,12 @@ class Settings(BaseSettings):
 
     model: str = Field(DEFAULT_MODEL, description="catalogue name, folder, GGUF file or hub id")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where it runs")
+    precision: Literal["auto", "accurate", "fast"] = Field(
+        "auto", description="auto: as stored, or 8 bits; accurate: no rounding; fast: 4 bits"
+    )
+    engine: Literal["auto", "plain"] = Field(
+        "auto", description="auto: the fastest that runs the model; plain: transformers"
+    )
     threads: int | None = Field(None, ge=1, le=256, description="CPU threads; default: all cores")
     context_tokens: int | None = Field(
         None, ge=256, description="use at most this much of the model's window"

@@ -268,6 +268,8 @@ class Session:
         clock: _Clock,
         stop: threading.Event | None,
     ) -> Iterator[Event]:
+        self.loader.start()
+        self.prompts.warm()  # its libraries load while the model does
         engine = self.loader.get(stop)
         clock.started = time.perf_counter()  # loading is paid once and is not part of a turn
         earlier = [t for t in self.store.turns(turn.conversation_id) if t.position < turn.position]
@@ -282,14 +284,14 @@ class Session:
         )
         yield TurnRouted(turn)
 
-        turn, request = self._prepare(turn, options, earlier, engine)
+        turn, request, stable = self._prepare(turn, options, earlier, engine)
         self.store.save_turn(turn)
         yield TurnPrepared(turn)
 
         if request.labels:
-            yield from self._classify(turn, request.labels, engine, clock)
+            yield from self._classify(turn, request.labels, engine, clock, stable)
         else:
-            yield from self._generate(turn, engine, clock, stop)
+            yield from self._generate(turn, engine, clock, stop, stable)
 
     def _route(
         self, text: str, options: AskOptions, earlier: Sequence[Turn], engine: Engine
@@ -306,8 +308,11 @@ class Session:
 
     def _prepare(
         self, turn: Turn, options: AskOptions, earlier: Sequence[Turn], engine: Engine
-    ) -> tuple[Turn, Request]:
-        """Choose the strategy and build the prompt that fits the window."""
+    ) -> tuple[Turn, Request, int]:
+        """Choose the strategy and build the prompt that fits the window.
+
+        The number says how many of its messages any turn of this kind begins with.
+        """
         assert turn.route is not None
         task = turn.route.task
         wanted = options.strategy if options.strategy != "auto" else self.settings.strategy
@@ -325,10 +330,10 @@ class Session:
         decoding = self._decoding(task, options)
         history = context.relevant_turns(task, turn.user_text, request.has_passage, earlier)
         system = options.system or self.store.conversation(turn.conversation_id).system
-        version = ""
+        version, stable = "", 0
 
         def render(messages: Sequence[Message], shots: int) -> Sequence[Message]:
-            nonlocal version
+            nonlocal version, stable
             rendered = self.prompts.render(
                 task,
                 request.text,
@@ -341,6 +346,7 @@ class Session:
                 tags=request.tags,
             )
             version = rendered.version
+            stable = len(rendered.messages) - len(messages) - 1
             return rendered.messages
 
         fitted = context.fit(
@@ -360,7 +366,7 @@ class Session:
             left_out_turns=fitted.left_out_turns,
             usage=Usage(prompt_tokens=fitted.prompt_tokens),
         )
-        return turn, request
+        return turn, request, stable
 
     def _decoding(self, task: str, options: AskOptions) -> Decoding:
         """Return the task's decoding with settings, then the turn's own options on top."""
@@ -373,9 +379,9 @@ class Session:
         return replace(decoding_for(task, self.prompts.get(task).decoding), **given)
 
     def _classify(
-        self, turn: Turn, labels: Sequence[str], engine: Engine, clock: _Clock
+        self, turn: Turn, labels: Sequence[str], engine: Engine, clock: _Clock, stable: int
     ) -> Iterator[Event]:
-        scores = engine.score(turn.sent, labels)
+        scores = engine.score(turn.sent, labels, stable=stable)
         chances = classification.probabilities(labels, scores)
         answer = max(chances, key=lambda label: chances[label])
         clock.first_token_s = clock.elapsed()
@@ -394,11 +400,16 @@ class Session:
         yield TurnFinished(turn)
 
     def _generate(
-        self, turn: Turn, engine: Engine, clock: _Clock, stop: threading.Event | None
+        self,
+        turn: Turn,
+        engine: Engine,
+        clock: _Clock,
+        stop: threading.Event | None,
+        stable: int,
     ) -> Iterator[Event]:
         answer = ""
         saved_at = clock.elapsed()
-        for piece in engine.generate(turn.sent, turn.decoding, stop=stop):
+        for piece in engine.generate(turn.sent, turn.decoding, stop=stop, stable=stable):
             if piece.text:
                 clock.first_token_s = clock.first_token_s or clock.elapsed()
                 answer += piece.text

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from assistant.engine.base import CandidateScore, EngineInfo
@@ -31,6 +32,8 @@ class FakeEngine:
         self.delay_s = delay_s
         self.calls: list[tuple[Message, ...]] = []
         self.closed = False
+        self.prepared: list[tuple[Message, ...]] = []
+        self._adapters: dict[str, Path] = {}
         self._info = EngineInfo("fake", "0" * 64, context_length, 2, 8, "cpu", "none")
 
     @property
@@ -50,6 +53,7 @@ class FakeEngine:
         *,
         adapter: str | None = None,
         stop: threading.Event | None = None,
+        stable: int = 0,
     ) -> Iterator[Generation]:
         self.calls.append(tuple(messages))
         answer = self.answers.pop(0) if self.answers else f"echo: {messages[-1].content}"
@@ -74,6 +78,7 @@ class FakeEngine:
         candidates: Sequence[str],
         *,
         adapter: str | None = None,
+        stable: int = 0,
     ) -> list[CandidateScore]:
         """Score the first candidate found in the last message best."""
         self.calls.append(tuple(messages))
@@ -82,6 +87,39 @@ class FakeEngine:
 
     def hidden_state(self, text: str, *, layer: int, suffix: str, max_tokens: int) -> list[float]:
         return [float(len(text) % (i + 2)) for i in range(self._info.hidden_size)]
+
+    def complete(
+        self,
+        prompts: Sequence[Sequence[Message]],
+        decoding: Decoding,
+        *,
+        adapter: str | None = None,
+        stop: threading.Event | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> list[Generation]:
+        results = []
+        for messages in prompts:
+            pieces = list(self.generate(messages, decoding, adapter=adapter, stop=stop))
+            results.append(replace(pieces[-1], text="".join(piece.text for piece in pieces)))
+            if progress is not None:
+                progress(len(results))
+        return results
+
+    def text_logprobs(self, text: str, *, adapter: str | None = None) -> list[float]:
+        return [-1.0] * (self.count_text_tokens(text) - 1)
+
+    def prepare(self, messages: Sequence[Message], *, adapter: str | None = None) -> None:
+        self.prepared.append(tuple(messages))
+
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        return tuple(self._adapters)
+
+    def load_adapter(self, name: str, folder: Path) -> None:
+        self._adapters[name] = folder
+
+    def unload_adapter(self, name: str) -> None:
+        self._adapters.pop(name, None)
 
     def close(self) -> None:
         self.closed = True

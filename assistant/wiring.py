@@ -7,6 +7,7 @@ from collections.abc import Callable
 from assistant.config import Settings
 from assistant.engine.base import Engine
 from assistant.engine.loader import EngineLoader, LoadState, as_progress
+from assistant.engine.opening import EngineOptions
 from assistant.errors import ModelNotInstalled
 from assistant.models.resolve import ModelFiles, resolve
 from assistant.paths import Paths, shipped, user_paths
@@ -55,21 +56,23 @@ def _reload(settings: Settings, paths: Paths, name: str) -> tuple[Settings, Engi
 
 def _load(settings: Settings, paths: Paths, report: Report, download: bool) -> Engine:
     files = _files(settings, paths, report, download)
-    report("loading", "Starting torch", None)
-    from assistant.engine.convert import convert
-    from assistant.engine.torch_engine import load_torch_engine
-
-    folder = files.path
-    if files.kind == "gguf":
-        folder = convert(files.path, files.sha256, paths.cache, as_progress(report, "loading"))
     report("loading", f"Loading {files.name}", None)
-    return load_torch_engine(
-        folder,
+    from assistant.engine.opening import open_engine
+
+    return open_engine(
+        files.path,
+        files.kind,
         name=files.name,
         sha256=files.sha256,
-        device=settings.device,
-        threads=settings.threads,
+        cache=paths.cache,
+        options=engine_options(settings),
+        progress=as_progress(report, "loading"),
     )
+
+
+def engine_options(settings: Settings) -> EngineOptions:
+    """Return the settings that concern the engine."""
+    return EngineOptions(settings.engine, settings.precision, settings.device, settings.threads)
 
 
 def _files(settings: Settings, paths: Paths, report: Report, download: bool) -> ModelFiles:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import Literal, Protocol
 
 from assistant.types import Decoding, Generation, Message
 
@@ -15,7 +16,10 @@ Progress = Callable[[str, float | None], None]
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What is loaded. ``sha256`` identifies the base weights; lengths are in tokens."""
+    """What is loaded. ``sha256`` identifies the base weights; lengths are in tokens.
+
+    ``path`` says what runs it: ``lean`` (own kernels) or ``plain`` (transformers).
+    """
 
     model: str
     sha256: str
@@ -24,14 +28,19 @@ class EngineInfo:
     hidden_size: int
     device: str
     precision: str
+    path: Literal["lean", "plain"] = "plain"
 
 
 @dataclass(frozen=True, slots=True)
 class CandidateScore:
-    """Log-probability of a candidate continuation, summed over its ``tokens`` tokens (nats)."""
+    """Log-probability of a candidate continuation, summed over its ``tokens`` tokens (nats).
+
+    ``each`` has the summands, one a token.
+    """
 
     logprob: float
     tokens: int
+    each: tuple[float, ...] = ()
 
 
 class Engine(Protocol):
@@ -55,10 +64,12 @@ class Engine(Protocol):
         *,
         adapter: str | None = None,
         stop: threading.Event | None = None,
+        stable: int = 0,
     ) -> Iterator[Generation]:
         """Yield pieces of the answer as they are decoded; the last carries reason and usage.
 
-        Setting ``stop`` ends it within one token (reason ``cancelled``).
+        Setting ``stop`` ends it within one token (reason ``cancelled``). The first ``stable``
+        messages are the same for every turn of a task: an engine may store what it computed of them.
 
         Raises:
             ContextOverflow: the messages alone fill the window.
@@ -72,8 +83,52 @@ class Engine(Protocol):
         candidates: Sequence[str],
         *,
         adapter: str | None = None,
+        stable: int = 0,
     ) -> list[CandidateScore]:
         """Return the exact log-probability of each candidate as the whole answer."""
+        ...
+
+    def complete(
+        self,
+        prompts: Sequence[Sequence[Message]],
+        decoding: Decoding,
+        *,
+        adapter: str | None = None,
+        stop: threading.Event | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> list[Generation]:
+        """Return the whole answer to each prompt, in order, computed side by side where possible.
+
+        ``progress`` is called with how many are done. What ``stop`` ended has reason ``cancelled``.
+        """
+        ...
+
+    def text_logprobs(self, text: str, *, adapter: str | None = None) -> list[float]:
+        """Return the log-probability (nats) of each token of a bare text but the first."""
+        ...
+
+    def prepare(self, messages: Sequence[Message], *, adapter: str | None = None) -> None:
+        """Compute ahead, and store where possible, what all prompts share that begin like this one.
+
+        That is everything before the content of the last message.
+        """
+        ...
+
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """The names of the adapters in memory."""
+        ...
+
+    def load_adapter(self, name: str, folder: Path) -> None:
+        """Load a PEFT folder under a name; it is used by naming it in a call.
+
+        Raises:
+            AdapterError: it is unsafe, damaged, or does not fit the model.
+        """
+        ...
+
+    def unload_adapter(self, name: str) -> None:
+        """Free an adapter's memory; an unknown name is nothing to complain about."""
         ...
 
     def hidden_state(self, text: str, *, layer: int, suffix: str, max_tokens: int) -> list[float]:

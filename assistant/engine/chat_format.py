@@ -34,10 +34,7 @@ class ChatFormat:
             )
         self._tokenizer = tokenizer
         self.backend: Tokenizer = backend
-        plain = json.loads(backend.to_str())
-        plain["added_tokens"] = []
-        plain["post_processor"] = None
-        self._plain: Tokenizer = Tokenizer.from_str(json.dumps(plain))
+        self._plain: Tokenizer = getattr(tokenizer, "plain_tokenizer", None) or _plain(backend)
         known = (backend.token_to_id(token) for token in _TURN_ENDS)
         self.end_ids = frozenset(
             [i for i in known if i is not None]
@@ -51,7 +48,15 @@ class ChatFormat:
 
     def prompt_ids(self, messages: Sequence[Message]) -> list[int]:
         """Return the ids of a conversation, ending where the answer is to begin."""
-        rendered = self._render(messages)
+        return self._encode(self._render(messages), messages)
+
+    def shared_ids(self, messages: Sequence[Message]) -> list[int]:
+        """Return the ids of a conversation up to where its last message's content begins."""
+        before = self._render(messages).partition(_PLACEHOLDER.format(len(messages) - 1))[0]
+        return self._encode(before, messages)
+
+    def _encode(self, rendered: str, messages: Sequence[Message]) -> list[int]:
+        """Encode template pieces and contents apart."""
         ids: list[int] = []
         for position, piece in enumerate(_PLACEHOLDER_PATTERN.split(rendered)):
             if position % 2:
@@ -59,6 +64,15 @@ class ChatFormat:
             elif piece:
                 ids += self.backend.encode(piece, add_special_tokens=False).ids
         return ids
+
+    def cut_ids(self, text: str, suffix: str, max_tokens: int) -> list[int]:
+        """Return the ids of text and suffix, the text cut to head and tail if it is too long."""
+        ids, tail = self.text_ids(text), self.text_ids(suffix)
+        room = max_tokens - len(tail)
+        if len(ids) > room:
+            head = room // 2
+            ids = ids[:head] + ids[-(room - head) :]
+        return ids + tail
 
     def answer_ids(self, answer: str) -> list[int]:
         """Return the ids of a whole answer, the token that ends the turn included."""
@@ -83,6 +97,13 @@ class ChatFormat:
             shown, tokenize=False, add_generation_prompt=True, enable_thinking=False
         )
         return text
+
+
+def _plain(backend: Tokenizer) -> Tokenizer:
+    """Return a tokenizer to which everything is text."""
+    plain = json.loads(backend.to_str())
+    plain["added_tokens"], plain["post_processor"] = [], None
+    return Tokenizer.from_str(json.dumps(plain))
 
 
 def _system_in_first_message(shown: list[dict[str, str]]) -> list[dict[str, str]]:

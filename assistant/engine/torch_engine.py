@@ -11,19 +11,19 @@ import contextlib
 import copy
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers.decoders import DecodeStream
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from assistant.engine.base import CandidateScore, EngineInfo
 from assistant.engine.chat_format import ChatFormat
+from assistant.engine.decoding import Answer, stream
 from assistant.engine.sampling import Sampler
-from assistant.engine.stop_text import StopText
-from assistant.errors import ContextOverflow, EngineError
-from assistant.types import Decoding, FinishReason, Generation, Message, Usage
+from assistant.errors import AdapterError, ContextOverflow, EngineError
+from assistant.types import Decoding, Generation, Message, Usage
 
 _PREFILL_CHUNK = 512
 _SCORE_BATCH = 16
@@ -78,6 +78,7 @@ def load_torch_engine(
     device: str = "auto",
     dtype: torch.dtype | None = None,
     threads: int | None = None,
+    accurate: bool = False,
 ) -> TorchEngine:
     """Load a folder in transformers' format (safetensors only, no code of the model's own).
 
@@ -88,6 +89,8 @@ def load_torch_engine(
         torch.set_num_threads(threads)
     quiet_transformers()
     place = choose_device(device)
+    if accurate and dtype is None:
+        dtype = torch.float32
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
         model = AutoModelForCausalLM.from_pretrained(
@@ -143,9 +146,9 @@ class TorchEngine:
         *,
         adapter: str | None = None,
         stop: threading.Event | None = None,
+        stable: int = 0,
     ) -> Iterator[Generation]:
-        if adapter is not None:
-            raise EngineError(f"This engine has no adapter '{adapter}'.")
+        self._refuse(adapter)
         ids = self._format.prompt_ids(messages)
         room = self._info.context_length - len(ids)
         if room < 1:
@@ -163,7 +166,9 @@ class TorchEngine:
         candidates: Sequence[str],
         *,
         adapter: str | None = None,
+        stable: int = 0,
     ) -> list[CandidateScore]:
+        self._refuse(adapter)
         ids = self._format.prompt_ids(messages)
         answers = [self._format.answer_ids(candidate) for candidate in candidates]
         with self._lock, _readable_failures():
@@ -175,15 +180,58 @@ class TorchEngine:
                 scores += self._score_batch(last, answers[start : start + _SCORE_BATCH])
             return scores
 
+    def complete(
+        self,
+        prompts: Sequence[Sequence[Message]],
+        decoding: Decoding,
+        *,
+        adapter: str | None = None,
+        stop: threading.Event | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> list[Generation]:
+        results = []
+        for messages in prompts:
+            pieces = list(self.generate(messages, decoding, adapter=adapter, stop=stop))
+            results.append(replace(pieces[-1], text="".join(piece.text for piece in pieces)))
+            if progress is not None:
+                progress(len(results))
+        return results
+
+    @torch.inference_mode()
+    def text_logprobs(self, text: str, *, adapter: str | None = None) -> list[float]:
+        self._refuse(adapter)
+        ids = self._format.text_ids(text)
+        tokens = torch.tensor([ids], device=self._model.device)
+        with self._lock, _readable_failures():
+            logits = self._model(input_ids=tokens, use_cache=False).logits[0, :-1]
+            logprobs = torch.log_softmax(logits.float(), dim=-1)
+            found: list[float] = logprobs.gather(-1, tokens[0, 1:, None])[:, 0].tolist()
+            return found
+
+    def prepare(self, messages: Sequence[Message], *, adapter: str | None = None) -> None:
+        """Keep what is computed for this one prompt: the plain path remembers only the last."""
+
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        return ()
+
+    def load_adapter(self, name: str, folder: Path) -> None:
+        raise AdapterError(
+            "Adapters run on the lean path, which this model or setting does not use.",
+            "See `assistant doctor` for the reason.",
+        )
+
+    def unload_adapter(self, name: str) -> None:
+        """There is none to unload."""
+
+    def _refuse(self, adapter: str | None) -> None:
+        if adapter is not None:
+            raise AdapterError(f"This engine has no adapter '{adapter}'.")
+
     @torch.inference_mode()
     def hidden_state(self, text: str, *, layer: int, suffix: str, max_tokens: int) -> list[float]:
-        ids = self._format.text_ids(text)
-        tail_ids = self._format.text_ids(suffix)
-        room = max_tokens - len(tail_ids)
-        if len(ids) > room:
-            head = room // 2
-            ids = ids[:head] + ids[-(room - head) :]
-        tokens = torch.tensor([ids + tail_ids], device=self._model.device)
+        ids = self._format.cut_ids(text, suffix, max_tokens)
+        tokens = torch.tensor([ids], device=self._model.device)
         decoder = self._model.get_decoder()
         caught: list[torch.Tensor] = []
 
@@ -219,34 +267,14 @@ class TorchEngine:
         decoding: Decoding,
         stop: threading.Event | None,
     ) -> Iterator[Generation]:
-        cancelled: Callable[[], bool] = stop.is_set if stop is not None else lambda: False
-        stream = DecodeStream(skip_special_tokens=True)
-        stops = StopText(decoding.stop)
+        answer = Answer(self._format, decoding.stop, max_tokens)
         sampler = Sampler(decoding)
-        answered: list[int] = []
-        reason: FinishReason = "length"
-        logits = self._prefill(ids, stop)
-        while logits is not None and len(answered) < max_tokens:
-            if cancelled():
-                break
-            token = sampler.next(logits, answered)
-            if token in self._format.end_ids:
-                reason = "stop"
-                break
-            answered.append(token)
-            piece = stops.feed(stream.step(self._format.backend, token) or "")
-            if piece:
-                yield Generation(piece)
-            if stops.stopped:
-                reason = "stop"
-                break
-            logits = self._step(token) if len(answered) < max_tokens else None
-        if cancelled():
-            reason = "cancelled"
-        rest = stops.flush()
-        if rest:
-            yield Generation(rest)
-        yield Generation("", reason, Usage(len(ids), cached, len(answered)))
+
+        def following(answered: Sequence[int]) -> Sequence[int]:
+            logits = self._step(answered[-1]) if answered else self._prefill(ids, stop)
+            return [] if logits is None else [sampler.next(logits.float().cpu().numpy(), answered)]
+
+        return stream(answer, following, lambda count: Usage(len(ids), cached, count), stop)
 
     def _keep_common(self, ids: list[int]) -> int:
         """Cut the cache back to what it shares with ``ids``; return how many tokens that is.

@@ -33,6 +33,13 @@ class Prompts:
             files |= _read_folder(user)
         return cls(files)
 
+    @staticmethod
+    def warm() -> None:
+        """Load what rendering needs (half a second), so that the first turn need not."""
+        import langchain_core.prompts
+
+        _ = langchain_core.prompts.FewShotChatMessagePromptTemplate
+
     def tasks(self) -> list[str]:
         """Return the names of all tasks, the built-in ones first."""
         return list(self._files)
@@ -61,11 +68,14 @@ class Prompts:
         budget_tokens: int | None = None,
         count: Callable[[str], int] | None = None,
         tags: Sequence[str] = (),
+        nearest: bool = False,
     ) -> Rendered:
         """Return the messages for one turn.
 
         Only ``few_shot`` takes examples: ``shots`` of them at most, in ``lang`` and with ``tags``
-        where there are such, costing no more than ``budget_tokens`` by ``count``. ``system`` is
+        where there are such, costing no more than ``budget_tokens`` by ``count``; ``nearest`` picks
+        those most like the turn, else the first of the file, whose computation an engine can keep.
+        ``system`` is
         the user's own system prompt: in chat it replaces the instruction, elsewhere it follows.
         A variant of the file named like one of ``tags`` brings an instruction of its own.
 
@@ -82,6 +92,7 @@ class Prompts:
                 tags=tags,
                 budget_tokens=budget_tokens,
                 count=count,
+                nearest=nearest,
             )
             if strategy == "few_shot"
             else ()

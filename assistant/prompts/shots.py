@@ -30,8 +30,12 @@ def select_shots(
     tags: Sequence[str] = (),
     budget_tokens: int | None = None,
     count: Callable[[str], int] | None = None,
+    nearest: bool = True,
 ) -> tuple[Example, ...]:
     """Return up to ``shots`` examples for ``text``, the nearest last, within ``budget_tokens``.
+
+    Without ``nearest`` it is the first ones as they stand in the file: the same for every turn with
+    that language and those tags, so that an engine can compute them once.
 
     An example that is the turn itself is left out: it would give the answer away.
     """
@@ -42,6 +46,9 @@ def select_shots(
     pool = _in_language(_with_tags(usable, tags), lang)
     if not pool:
         return ()
+    if not nearest:
+        pool = sorted(pool, key=lambda e: e.lang != lang)
+        return tuple(_within(pool, shots, budget_tokens, count or estimate_tokens))
     index = _index(tuple(examples))
     query = index.vector(text)
     order = {example: i for i, example in enumerate(examples)}

@@ -1,0 +1,77 @@
+"""The threads that run a program: the caller's and a few helpers, kept ready between tokens."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+
+import numpy as np
+
+from assistant.engine.lean import kernels
+from assistant.engine.lean.formats import Array
+
+
+def aligned(size: int, dtype: str = "uint8") -> Array:
+    """Return zeros that begin at a cache line."""
+    item = np.dtype(dtype).itemsize
+    raw = np.zeros(size * item + 64, dtype=np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size * item].view(dtype)
+
+
+class Team:
+    """Runs programs with ``threads`` threads; one run at a time.
+
+    A helper waits in native code between runs, so that a token costs no Python on its side; after a
+    moment without work it parks on a semaphore and costs nothing.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self.state = aligned(kernels.STATE_WORDS, "int64")
+        self.state[kernels.THREADS] = threads
+        self._address = int(self.state.ctypes.data)
+        self._wake = [threading.Semaphore(0) for _ in range(threads)]
+        self.state[kernels.PARKED : kernels.PARKED + threads] = 1
+        self._helpers = [
+            threading.Thread(target=self._help, args=(i,), name=f"lean-{i}", daemon=True)
+            for i in range(1, threads)
+        ]
+        for helper in self._helpers:
+            helper.start()
+
+    def run(self, program: Array, counters: Array, first: int, last: int) -> None:
+        """Run operations ``first`` to ``last`` (excluded) of ``program``."""
+        state = self.state
+        counters[:] = 0
+        state[kernels.PROGRAM] = program.ctypes.data
+        state[kernels.FIRST], state[kernels.LAST] = first, last
+        kernels.announce(self._address)
+        for index in range(1, self.threads):
+            if kernels.unpark(self._address, index):
+                self._wake[index].release()
+        kernels.execute(self._address, 0, 0)
+
+    def close(self) -> None:
+        """End the helpers."""
+        self.state[kernels.QUIT] = 1
+        for index, helper in enumerate(self._helpers, start=1):
+            self._wake[index].release()
+            helper.join(timeout=5)
+
+    def _help(self, index: int) -> None:
+        while True:
+            self._wake[index].acquire()
+            if self.state[kernels.QUIT]:
+                return
+            kernels.serve(self._address, 0, index)
+
+
+def address(array: Array | None) -> int:
+    """Return where an array's data begin, 0 for none."""
+    return 0 if array is None else int(array.ctypes.data)
+
+
+def copy_bytes(source: int, target: int, size: int) -> None:
+    """Copy memory by address."""
+    ctypes.memmove(target, source, size)
