@@ -25,10 +25,11 @@ COMMANDS = {
     "feedback": "List, add, import and export feedback.",
     "explain": "Say why a turn was routed and answered as it was.",
     "models": "List, fetch, check and recommend models.",
+    "bench": "Measure speed, start, memory and quality on this machine.",
     "doctor": "Check the installation and say what is wrong.",
     "config": "Show and change settings.",
 }
-_NOT_YET = {"eval", "train", "refine", "adapters", "bench", "serve"}
+_NOT_YET = {"eval", "train", "refine", "adapters", "serve"}
 _OWN_FLAGS = {"-h", "--help", "--version", "--debug"}
 
 

@@ -45,7 +45,9 @@ def convert(gguf: Path, sha256: str, cache: Path, progress: Progress) -> Path:
     if not (target / _DONE).is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
         _check_disk(gguf, target.parent)
-        _make(gguf, target, {"sha256": sha256, "recipe": _RECIPE}, lambda f: _write(gguf, f, progress))
+        _make(
+            gguf, target, {"sha256": sha256, "recipe": _RECIPE}, lambda f: _write(gguf, f, progress)
+        )
     return target
 
 
@@ -65,7 +67,9 @@ def convert_tokenizer(gguf: Path, sha256: str, cache: Path, progress: Progress) 
     return target
 
 
-def _make(gguf: Path, target: Path, facts: dict[str, object], write: Callable[[Path], None]) -> None:
+def _make(
+    gguf: Path, target: Path, facts: dict[str, object], write: Callable[[Path], None]
+) -> None:
     """Write a folder beside its final place and rename it, so that nothing half is ever met."""
     staging = target.with_name(f"{target.name}.{os.getpid()}.partial")
     shutil.rmtree(staging, ignore_errors=True)

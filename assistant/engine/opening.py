@@ -54,8 +54,15 @@ def open_engine(
             from assistant.engine.lean.load import open_lean
 
             return open_lean(
-                path, folder, shape, name=name, sha256=sha256, cache=cache,
-                precision=options.precision, threads=options.threads, progress=progress,
+                path,
+                folder,
+                shape,
+                name=name,
+                sha256=sha256,
+                cache=cache,
+                precision=options.precision,
+                threads=options.threads,
+                progress=progress,
             )
     return _open_plain(path, kind, name, sha256, cache, options, progress)
 
@@ -87,8 +94,12 @@ def _accelerator() -> str:
     """Return the accelerator that torch would use; torch is only loaded where there may be one."""
     version = importlib.metadata.version("torch")
     mac = platform.system() == "Darwin" and platform.machine() == "arm64"
-    if "+cpu" in version or not (mac or Path("/dev/nvidiactl").exists() or Path("/dev/kfd").exists()
-                                 or platform.system() == "Windows"):
+    if "+cpu" in version or not (
+        mac
+        or Path("/dev/nvidiactl").exists()
+        or Path("/dev/kfd").exists()
+        or platform.system() == "Windows"
+    ):
         return ""
     from assistant.engine.torch_engine import choose_device
 
@@ -97,7 +108,12 @@ def _accelerator() -> str:
 
 
 def _open_plain(
-    path: Path, kind: str, name: str, sha256: str, cache: Path, options: EngineOptions,
+    path: Path,
+    kind: str,
+    name: str,
+    sha256: str,
+    cache: Path,
+    options: EngineOptions,
     progress: Progress,
 ) -> Engine:
     progress("Starting torch", None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 _TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
@@ -11,11 +12,13 @@ _TEMPLATE = (
 )
 
 
-def write_tiny_model(folder: Path, *, seed: int = 0) -> Path:
-    """Write a random two-layer Qwen2 model with a byte-level tokenizer; return ``folder``."""
+def write_tiny_model(
+    folder: Path, *, seed: int = 0, family: Literal["llama", "qwen2", "qwen3"] = "qwen2"
+) -> Path:
+    """Write a random two-layer model with a byte-level tokenizer; return ``folder``."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {symbol: index for index, symbol in enumerate(alphabet)}
@@ -30,7 +33,8 @@ def write_tiny_model(folder: Path, *, seed: int = 0) -> Path:
     )
     tokenizer.chat_template = _TEMPLATE
     torch.manual_seed(seed)
-    config = Qwen2Config(
+    config = AutoConfig.for_model(
+        family,
         vocab_size=len(tokenizer),
         hidden_size=32,
         intermediate_size=64,
@@ -41,8 +45,9 @@ def write_tiny_model(folder: Path, *, seed: int = 0) -> Path:
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
         tie_word_embeddings=False,
+        **({"head_dim": 16} if family == "qwen3" else {}),
     )
-    model = Qwen2ForCausalLM(config)
+    model = AutoModelForCausalLM.from_config(config)
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -11,7 +11,6 @@ from tokenizers import Tokenizer
 
 from assistant.errors import EngineError
 
-
 PLAIN = "tokenizer-plain.json"
 """A copy of ``tokenizer.json`` without added tokens, kept so that it need not be made at each start."""
 

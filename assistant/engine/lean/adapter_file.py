@@ -19,8 +19,17 @@ from assistant.engine.lean.weights import Weights, matrix_from
 from assistant.errors import AdapterError
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-_NOT_HERE = ("use_dora", "fan_in_fan_out", "modules_to_save", "layer_replication", "lora_bias",
-             "trainable_token_indices", "target_parameters", "alora_invocation_tokens", "use_qalora")
+_NOT_HERE = (
+    "use_dora",
+    "fan_in_fan_out",
+    "modules_to_save",
+    "layer_replication",
+    "lora_bias",
+    "trainable_token_indices",
+    "target_parameters",
+    "alora_invocation_tokens",
+    "use_qalora",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +89,17 @@ def _tensors(folder: Path) -> tuple[dict[str, Array], str]:
     file = folder / WEIGHTS
     if not file.is_file():
         pickled = (folder / "adapter_model.bin").is_file()
-        why = "its weights are pickled, which can run any code when read" if pickled else "no weights"
+        why = (
+            "its weights are pickled, which can run any code when read" if pickled else "no weights"
+        )
         raise AdapterError(
             f"The adapter in {folder} cannot be used: {why}.", f"It needs {WEIGHTS}."
         )
     try:
         sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
         with safe_open(str(file), framework="numpy") as opened:
-            return {name: _floats(opened, name) for name in opened.keys()}, sha256
+            names = opened.keys()
+            return {name: _floats(opened, name) for name in names}, sha256
     except (OSError, SafetensorError, TypeError) as error:
         raise AdapterError(f"{file} is damaged: {error}", "Train or fetch it again.") from error
 
@@ -103,14 +115,22 @@ def _floats(opened: Any, name: str) -> Array:
 
 
 def _low_rank(
-    folder: Path, config: dict[str, Any], name: str, pair: dict[str, Array], weights: Weights,
-    *, exact: bool,
+    folder: Path,
+    config: dict[str, Any],
+    name: str,
+    pair: dict[str, Array],
+    weights: Weights,
+    *,
+    exact: bool,
 ) -> LowRank:
     base = weights.matrices.get(name)
     down, up = pair.get("A"), pair.get("B")
     fits = (
-        base is not None and down is not None and up is not None
-        and down.shape[1] == base.columns and up.shape == (base.rows, down.shape[0])
+        base is not None
+        and down is not None
+        and up is not None
+        and down.shape[1] == base.columns
+        and up.shape == (base.rows, down.shape[0])
         and down.shape[0] <= RANK_WIDTH // 4
     )
     if not fits or down is None or up is None:

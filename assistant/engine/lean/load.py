@@ -8,24 +8,29 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psutil
 
 from assistant.engine.base import EngineInfo, Progress
 from assistant.engine.chat_format import ChatFormat
-from assistant.engine.lean.formats import Array
+from assistant.engine.lean.formats import Array, padded
 from assistant.engine.lean.pack import Parts, Precision, from_gguf, from_tensors
 from assistant.engine.lean.prefix_store import PrefixStore
 from assistant.engine.lean.shape import Shape
-from assistant.engine.threads import default_threads
 from assistant.engine.lean.weights import read_weights, write_weights
+from assistant.engine.threads import default_threads
 from assistant.engine.tokenizer import FolderTokenizer
 from assistant.errors import ConversionError, DiskSpaceError
 
 if TYPE_CHECKING:
     from assistant.engine.lean.engine import LeanEngine
+
+_KEYS_AND_VALUES_SHARE = 0.3
+_LEAST_CONTEXT = 4096
 
 RECIPE = "v1"
 """Changes with the layout of packed weights; older files are then made anew."""
@@ -65,12 +70,14 @@ def open_lean(
         form = pool.submit(_chat_format, folder, config)
         from assistant.engine.lean.engine import LeanEngine
         from assistant.engine.lean.model import LeanModel
+    wide = precision == "accurate"
+    shape = replace(shape, context=_context_that_fits(shape, wide=wide))
     model = LeanModel(
         weights.result(),
         shape,
         threads=threads or default_threads(),
-        integer=precision != "accurate",
-        wide=precision == "accurate",
+        integer=not wide,
+        wide=wide,
     )
     info = EngineInfo(
         model=name,
@@ -86,9 +93,17 @@ def open_lean(
     return LeanEngine(model, form.result(), info, prefixes=prefixes)
 
 
+def _context_that_fits(shape: Shape, *, wide: bool) -> int:
+    """Return the model's window, shortened where its keys and values would fill the memory."""
+    a_token = shape.layers * 2 * shape.kv_heads * padded(shape.head_size, 16) * (4 if wide else 2)
+    fitting = int(psutil.virtual_memory().total * _KEYS_AND_VALUES_SHARE) // a_token
+    return min(shape.context, max(_LEAST_CONTEXT, fitting))
+
+
 def _chat_format(folder: Path, config: dict[str, Any]) -> ChatFormat:
     eos = config.get("eos_token_id")
-    return ChatFormat(FolderTokenizer(folder), eos if isinstance(eos, list) else [eos])
+    ids = eos if isinstance(eos, list) else [] if eos is None else [eos]
+    return ChatFormat(FolderTokenizer(folder), ids)
 
 
 def keeps_codes(folder: Path) -> bool:
@@ -105,7 +120,11 @@ def packed_file(cache: Path, sha256: str, precision: Precision, codes: bool) -> 
 
 
 def _pack(
-    source: Path, file: Path, shape: Shape, config: dict[str, Any], precision: Precision,
+    source: Path,
+    file: Path,
+    shape: Shape,
+    config: dict[str, Any],
+    precision: Precision,
     progress: Progress,
 ) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -147,8 +166,8 @@ def _check_disk(source: Path, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _tensors(folder: Path) -> Iterator[Callable[[str], Array | None]]:
-    """Yield what returns a tensor of a safetensors folder by name, as float32."""
+def _tensors(folder: Path) -> Iterator[Callable[[str], tuple[Array, bool] | None]]:
+    """Yield what returns a tensor of a safetensors folder by name (see ``from_tensors``)."""
     from safetensors import safe_open
 
     with contextlib.ExitStack() as stack:
@@ -157,9 +176,10 @@ def _tensors(folder: Path) -> Iterator[Callable[[str], Array | None]]:
             opened = stack.enter_context(safe_open(str(file), framework="pt"))
             where |= dict.fromkeys(opened.keys(), opened)
 
-        def get(name: str) -> Array | None:
+        def get(name: str) -> tuple[Array, bool] | None:
             if name not in where:
                 return None
-            return np.asarray(where[name].get_tensor(name).float().numpy())
+            short = where[name].get_slice(name).get_dtype() == "BF16"
+            return np.asarray(where[name].get_tensor(name).float().numpy()), short
 
         yield get

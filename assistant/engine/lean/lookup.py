@@ -13,27 +13,38 @@ from collections.abc import Sequence
 DRAFT = 3
 """Tokens a draft: four rows are read at once in hardly more time than one."""
 
-_LONGEST, _SHORTEST = 4, 2
+_SIZES = (4, 3, 2)
 
 
-def draft(prompt: Sequence[int], answered: Sequence[int]) -> list[int]:
-    """Return up to ``DRAFT`` tokens that followed the same last tokens before, ``[]`` if none did."""
-    said = [*prompt, *answered]
-    for length in range(_LONGEST, _SHORTEST - 1, -1):
-        if len(answered) < length:
-            continue
-        tail = said[-length:]
-        at = _last_occurrence(said, tail)
-        if at is not None:
-            return said[at + length : at + length + DRAFT]
-    return []
+class Lookup:
+    """Remembers what followed each few tokens of a prompt and of the answer as it grows."""
 
+    def __init__(self, prompt: Sequence[int]) -> None:
+        self._said: list[int] = []
+        self._after: dict[tuple[int, ...], int] = {}
+        self._answered = 0
+        self._say(prompt)
 
-def _last_occurrence(said: list[int], tail: list[int]) -> int | None:
-    """Return where ``tail`` occurs last before the end itself."""
-    first, length = tail[0], len(tail)
-    end = len(said) - length
-    for at in range(end - 1, -1, -1):
-        if said[at] == first and said[at : at + length] == tail:
-            return at
-    return None
+    def draft(self, answered: Sequence[int]) -> list[int]:
+        """Return up to ``DRAFT`` tokens that followed the answer's last tokens before, or ``[]``.
+
+        Only tokens of the answer itself count as its last ones: an answer of its own kind should not
+        begin with a guess.
+        """
+        self._say(answered[self._answered :])
+        self._answered = len(answered)
+        for size in _SIZES:
+            if len(answered) >= size:
+                at = self._after.get(tuple(self._said[-size:]))
+                if at is not None:
+                    return self._said[at : at + DRAFT]
+        return []
+
+    def _say(self, tokens: Sequence[int]) -> None:
+        """Add tokens; what ends with each but the last is now known to be followed by something."""
+        for token in tokens:
+            end = len(self._said)
+            for size in _SIZES:
+                if end >= size:
+                    self._after[tuple(self._said[end - size :])] = end
+            self._said.append(token)

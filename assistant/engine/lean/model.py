@@ -58,9 +58,7 @@ class LeanModel:
     def close(self) -> None:
         self.team.close()
 
-    def read(
-        self, program: Program, parts: Sequence[Rows], *, layers: int | None = None
-    ) -> None:
+    def read(self, program: Program, parts: Sequence[Rows], *, layers: int | None = None) -> None:
         """Read up to ``BATCH_ROWS`` tokens: keys and values are stored, hidden states lie in ``x``.
 
         ``layers`` ends the pass after so many.

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from assistant.engine.lean.compiler import intrinsic, ir, types
-from assistant.engine.lean.emit import F32, F32X16, HALF, HALFX16, I8X16, I32, I32X16, I64, Emitter
+from assistant.engine.lean.emit import F32, F32X16, HALF, I8X16, I32, I32X16, I64, Emitter
 
 _VOID = types.void
 _INT = types.intp
@@ -19,7 +19,7 @@ else:
 
 
 def _view(number: Any) -> Any:
-    @intrinsic  # type: ignore[misc]
+    @intrinsic
     def view(typingctx: Any, address: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
@@ -36,7 +36,7 @@ bytes_at = _view(types.uint8)
 words_at = _view(types.uint16)
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def fetch_add(typingctx: Any, address: Any, value: Any) -> Any:
     """Add atomically; return what was there before."""
 
@@ -47,7 +47,7 @@ def fetch_add(typingctx: Any, address: Any, value: Any) -> Any:
     return _INT(_INT, _INT), codegen
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def exchange(typingctx: Any, address: Any, value: Any) -> Any:
     """Store atomically; return what was there before."""
 
@@ -58,7 +58,7 @@ def exchange(typingctx: Any, address: Any, value: Any) -> Any:
     return _INT(_INT, _INT), codegen
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def peek(typingctx: Any, address: Any) -> Any:
     """Load atomically."""
 
@@ -69,7 +69,7 @@ def peek(typingctx: Any, address: Any) -> Any:
     return _INT(_INT), codegen
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def pause(typingctx: Any) -> Any:
     """Tell the processor that this is a waiting loop."""
 
@@ -82,7 +82,7 @@ def pause(typingctx: Any) -> Any:
     return _VOID(), codegen
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def call_kernel(typingctx: Any, function: Any, operation: Any, state: Any, thread: Any) -> Any:
     """Call the kernel at an address."""
 
@@ -95,7 +95,7 @@ def call_kernel(typingctx: Any, function: Any, operation: Any, state: Any, threa
     return _VOID(_INT, _INT, _INT, _INT), codegen
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def store_half(typingctx: Any, address: Any, value: Any) -> Any:
     """Store a float as half precision; beyond its range the largest finite number is stored."""
 
@@ -109,7 +109,7 @@ def store_half(typingctx: Any, address: Any, value: Any) -> Any:
     return _VOID(_INT, _FLOAT), codegen
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def load_half(typingctx: Any, address: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.fpext(Emitter(builder).load(HALF, args[0]), F32)
@@ -117,7 +117,7 @@ def load_half(typingctx: Any, address: Any) -> Any:
     return _FLOAT(_INT), codegen
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def load_bfloat(typingctx: Any, address: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         word = Emitter(builder).load(ir.IntType(16), args[0])
@@ -126,7 +126,7 @@ def load_bfloat(typingctx: Any, address: Any) -> Any:
     return _FLOAT(_INT), codegen
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def quantize_group(typingctx: Any, source: Any, codes: Any, meta: Any) -> Any:
     """Quantize 32 floats to signed bytes with one scale; write codes and ``META_BYTES`` of meta."""
 
@@ -147,7 +147,14 @@ def quantize_group(typingctx: Any, source: Any, codes: Any, meta: Any) -> Any:
             sums.append(e.call("llvm.vector.reduce.add.v16i32", I32, whole))
         total = b.add(*sums)
         e.store(b.fmul(scale, b.sitofp(total, F32)), args[2], 4)
-        wanted = [(total, -8), (total, -16), (sums[0], -32), (sums[1], -32), (total, -128), (total, -32)]
+        wanted = [
+            (total, -8),
+            (total, -16),
+            (sums[0], -32),
+            (sums[1], -32),
+            (total, -128),
+            (total, -32),
+        ]
         for word, (value, factor) in enumerate(wanted, start=2):
             e.store(b.mul(value, I32(factor)), args[2], 4 * word)
         return context.get_dummy_value()
@@ -155,7 +162,7 @@ def quantize_group(typingctx: Any, source: Any, codes: Any, meta: Any) -> Any:
     return _VOID(_INT, _INT, _INT), codegen
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def square_sum(typingctx: Any, source: Any, vectors: Any) -> Any:
     """Return the sum of squares of 16 * ``vectors`` floats."""
 
@@ -170,7 +177,7 @@ def square_sum(typingctx: Any, source: Any, vectors: Any) -> Any:
     return _FLOAT(_INT, _INT), codegen
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def scale_vectors(
     typingctx: Any, source: Any, weight: Any, factor: Any, target: Any, vectors: Any
 ) -> Any:
@@ -188,7 +195,7 @@ def scale_vectors(
     return _VOID(_INT, _INT, _FLOAT, _INT, _INT), codegen
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def gated_silu(typingctx: Any, gate: Any, up: Any, target: Any, vectors: Any) -> Any:
     """Write silu(gate) * up, 16 * ``vectors`` floats."""
 
@@ -206,10 +213,20 @@ def gated_silu(typingctx: Any, gate: Any, up: Any, target: Any, vectors: Any) ->
     return _VOID(_INT, _INT, _INT, _INT), codegen
 
 
-@intrinsic  # type: ignore[misc]
-def attention_scores(  # noqa: PLR0913
-    typingctx: Any, tile: Any, wide: Any, queries: Any, stride: Any, base: Any, table: Any,
-    block_bytes: Any, blocks: Any, size: Any, out: Any, out_stride: Any,
+@intrinsic
+def attention_scores(
+    typingctx: Any,
+    tile: Any,
+    wide: Any,
+    queries: Any,
+    stride: Any,
+    base: Any,
+    table: Any,
+    block_bytes: Any,
+    blocks: Any,
+    size: Any,
+    out: Any,
+    out_stride: Any,
 ) -> Any:
     """Dot products of ``tile`` queries (``size`` floats each) with the keys of ``blocks`` pages."""
     if not (hasattr(tile, "literal_value") and hasattr(wide, "literal_value")):
@@ -240,7 +257,7 @@ def attention_scores(  # noqa: PLR0913
     return _VOID(tile, wide, *[_INT] * 9), codegen
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic
 def softmax_in_place(typingctx: Any, scores: Any, count: Any) -> Any:
     """Softmax over ``count`` floats; the rest of the last vector of 16 becomes zero."""
 
@@ -276,10 +293,20 @@ def softmax_in_place(typingctx: Any, scores: Any, count: Any) -> Any:
     return _VOID(_INT, _INT), codegen
 
 
-@intrinsic  # type: ignore[misc]
-def attention_mix(  # noqa: PLR0913
-    typingctx: Any, tile: Any, vectors: Any, wide: Any, weights: Any, weights_stride: Any,
-    base: Any, table: Any, block_bytes: Any, blocks: Any, row_bytes: Any, out: Any,
+@intrinsic
+def attention_mix(
+    typingctx: Any,
+    tile: Any,
+    vectors: Any,
+    wide: Any,
+    weights: Any,
+    weights_stride: Any,
+    base: Any,
+    table: Any,
+    block_bytes: Any,
+    blocks: Any,
+    row_bytes: Any,
+    out: Any,
     out_stride: Any,
 ) -> Any:
     """Weighted sums of the values of ``blocks`` pages: ``tile`` rows, 16 * ``vectors`` columns."""

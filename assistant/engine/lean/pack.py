@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +18,8 @@ from assistant.engine.lean.weights import Matrix, matrix_from
 
 Precision = Literal["auto", "accurate", "fast"]
 Parts = Iterator[tuple[str, Matrix | Array]]
+
+_WORKERS = 2
 
 _LAYER = {
     "q": ("self_attn.q_proj", "attn_q"),
@@ -60,12 +64,23 @@ def module_name(name: str) -> str | None:
     return f"layers.{layer}.{found}" if found else None
 
 
+def fewer_bits(name: str) -> str:
+    """Return the format of a matrix for ``fast``: 5 bits in the layers, 6 in the head.
+
+    4 bits in the layers would save a tenth of the bytes more and cost ten times the divergence (see
+    docs/lab-notes.md).
+    """
+    return "q6" if name in ("head", "embed") else "q5"
+
+
 def smaller(form: str, codes: Codes, name: str) -> tuple[str, Codes]:
-    """Return codes of fewer bits for ``fast``: 4 bits in the layers, 6 in the head."""
-    wanted = "q6" if name in ("head", "embed") else "q4m"
-    if FORMATS[form].bits <= FORMATS[wanted].bits:
+    """Return codes of no more bits than ``fast`` wants."""
+    wanted = FORMATS[fewer_bits(name)]
+    if FORMATS[form].bits <= 6 and name not in ("head", "embed"):
+        return form, codes  # the file's own choice where it spends more; little is to be had there
+    if FORMATS[form].bits <= wanted.bits:
         return form, codes
-    return wanted, quantize(FORMATS[wanted], dequantize(FORMATS[form], codes))
+    return wanted.name, quantize(wanted, dequantize(FORMATS[form], codes))
 
 
 def _vector(values: Array) -> Array:
@@ -77,33 +92,61 @@ def _matrix(name: str, values: Array, precision: Precision, exact: str) -> Matri
     """Pack floats: 8 bits by default, the least that costs nothing measurable."""
     if precision == "accurate" or values.shape[1] % GROUP:
         return matrix_from(FORMATS[exact], values)
-    form = "q8"
-    if precision == "fast":
-        form = "q6" if name in ("head", "embed") else "q4m"
+    form = fewer_bits(name) if precision == "fast" else "q8"
     return matrix_from(FORMATS[form], quantize(FORMATS[form], values))
 
 
 def from_gguf(
-    file: Path, shape: Shape, architecture: str, precision: Precision, report: Callable[[float], None]
+    file: Path,
+    shape: Shape,
+    architecture: str,
+    precision: Precision,
+    report: Callable[[float], None],
 ) -> Parts:
     """Yield the packed parts of a GGUF file."""
-    import gguf
-
     tensors: dict[str, Any] = {t.name: t for t in read_gguf(file).tensors}
-    names = names_of(shape.layers)
-    for done, (name, (_, theirs)) in enumerate(names.items()):
-        report(done / len(names))
+
+    def pack(name: str, theirs: str) -> list[tuple[str, Matrix | Array]]:
         order = _row_order(name, shape) if architecture == "llama" else None
+        found: list[tuple[str, Matrix | Array]] = []
         for suffix in ("weight", "bias"):
             tensor = tensors.get(f"{theirs}.{suffix}")
             if tensor is None:
                 continue
             if len(tensor.shape) == 1:
-                values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
+                values = _dequantized(tensor)
                 values = values[order] if order is not None and suffix == "bias" else values
-                yield (name if suffix == "weight" else f"{name}.bias"), _vector(values)
-                continue
-            yield name, _from_tensor(name, tensor, order, precision)
+                found.append((name if suffix == "weight" else f"{name}.bias", _vector(values)))
+            else:
+                found.append((name, _from_tensor(name, tensor, order, precision)))
+        return found
+
+    yield from _side_by_side(pack, [(n, t) for n, (_, t) in names_of(shape.layers).items()], report)
+
+
+def _side_by_side(
+    pack: Callable[[str, str], list[tuple[str, Matrix | Array]]],
+    names: Sequence[tuple[str, str]],
+    report: Callable[[float], None],
+) -> Parts:
+    """Pack matrices on a few threads, in order, only so many ahead that memory stays small."""
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        coming: deque[Future[list[tuple[str, Matrix | Array]]]] = deque()
+        left = deque(names)
+        done = 0
+        while left or coming:
+            while left and len(coming) <= _WORKERS:
+                coming.append(pool.submit(pack, *left.popleft()))
+            yield from coming.popleft().result()
+            done += 1
+            report(done / len(names))
+
+
+def _dequantized(tensor: Any) -> Array:
+    import gguf
+
+    values: Array = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
+    return values
 
 
 def _from_tensor(name: str, tensor: Any, order: Array | None, precision: Precision) -> Matrix:
@@ -113,7 +156,7 @@ def _from_tensor(name: str, tensor: Any, order: Array | None, precision: Precisi
     if read is None:
         values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
         values = values if order is None else values[order]
-        exact = "f32" if tensor.tensor_type.name == "F32" else "bf16"
+        exact = "bf16" if tensor.tensor_type.name == "BF16" else "f32"
         return _matrix(name, values, precision, exact)
     form, codes = read
     if order is not None:
@@ -134,24 +177,25 @@ def _row_order(name: str, shape: Shape) -> Array | None:
 
 
 def from_tensors(
-    get: Callable[[str], Array | None],
+    get: Callable[[str], tuple[Array, bool] | None],
     shape: Shape,
     precision: Precision,
     report: Callable[[float], None],
-    *,
-    exact: str = "bf16",
 ) -> Parts:
-    """Yield the packed parts of a model in transformers' layout; ``get`` returns float32 by name."""
-    names = names_of(shape.layers)
-    for done, (name, (theirs, _)) in enumerate(names.items()):
-        report(done / len(names))
-        weight = get(f"{theirs}.weight")
-        if weight is None:
-            continue
+    """Yield the packed parts of a model in transformers' layout.
+
+    ``get`` returns a tensor by name as float32, and whether bfloat16 holds it exactly.
+    """
+
+    def pack(name: str, theirs: str) -> list[tuple[str, Matrix | Array]]:
+        found = get(f"{theirs}.weight")
+        if found is None:
+            return []
+        weight, short = found
         if weight.ndim == 1:
-            yield name, _vector(weight)
-            continue
-        yield name, _matrix(name, weight, precision, exact)
+            return [(name, _vector(weight))]
+        matrix = _matrix(name, weight, precision, "bf16" if short else "f32")
         bias = get(f"{theirs}.bias")
-        if bias is not None:
-            yield f"{name}.bias", _vector(bias)
+        return [(name, matrix)] + ([] if bias is None else [(f"{name}.bias", _vector(bias[0]))])
+
+    yield from _side_by_side(pack, [(n, t) for n, (t, _) in names_of(shape.layers).items()], report)

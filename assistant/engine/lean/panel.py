@@ -108,9 +108,7 @@ def _integer_tile(e: Emitter, form: PanelFormat, tile: int, args: Any) -> None:
         scales, minimum = _numbers(e, form, numbers, head)
         for row in range(tile):
             a = b.add(b.add(codes, b.mul(codes_stride, I64(row))), b.mul(group, I64(GROUP)))
-            m = b.add(
-                b.add(meta, b.mul(meta_stride, I64(row))), b.mul(group, I64(META_BYTES))
-            )
+            m = b.add(b.add(meta, b.mul(meta_stride, I64(row))), b.mul(group, I64(META_BYTES)))
             scale = e.splat(e.load(F32, m))
             total = b.load(slots[row])
             for half, scale_of_half in enumerate(scales):
@@ -147,12 +145,16 @@ def _float_columns(e: Emitter, form: PanelFormat, block: Any, numbers: Any, head
         return columns
     scales, minimum = _numbers(e, form, numbers, head)
     columns = []
-    for k, vector in ((4 * v + j, c) for v, c in enumerate(code_vectors(e, form, block)) for j in range(4)):
+    for k, vector in (
+        (4 * v + j, c) for v, c in enumerate(code_vectors(e, form, block)) for j in range(4)
+    ):
         words = b.lshr(b.bitcast(vector, I32X16), e.ints(8 * (k % 4)))
         code = b.sub(b.and_(words, e.ints(255)), e.ints(form.offset))
         scale = scales[k // 16 if form.halves else 0]
         value = b.sitofp(code, F32X16)
-        columns.append(e.fma(value, scale, minimum) if minimum is not None else b.fmul(value, scale))
+        columns.append(
+            e.fma(value, scale, minimum) if minimum is not None else b.fmul(value, scale)
+        )
     return columns
 
 
@@ -173,14 +175,31 @@ def _float_tile(e: Emitter, form: PanelFormat, tile: int, args: Any) -> None:
 
 
 def _literals(*kinds: Any) -> list[int] | None:
-    return [k.literal_value for k in kinds] if all(hasattr(k, "literal_value") for k in kinds) else None
+    return (
+        [k.literal_value for k in kinds]
+        if all(hasattr(k, "literal_value") for k in kinds)
+        else None
+    )
 
 
-@intrinsic  # type: ignore[misc]
-def integer_panel(  # noqa: PLR0913 - addresses and strides, one register each
-    typingctx: Any, bits: Any, minimum: Any, halves: Any, nested: Any, tile: Any, weights: Any, groups: Any,
-    codes: Any, codes_stride: Any, meta: Any, meta_stride: Any,
-    out: Any, out_stride: Any, bias: Any, add: Any,
+@intrinsic
+def integer_panel(
+    typingctx: Any,
+    bits: Any,
+    minimum: Any,
+    halves: Any,
+    nested: Any,
+    tile: Any,
+    weights: Any,
+    groups: Any,
+    codes: Any,
+    codes_stride: Any,
+    meta: Any,
+    meta_stride: Any,
+    out: Any,
+    out_stride: Any,
+    bias: Any,
+    add: Any,
 ) -> Any:
     """One panel times ``tile`` rows of quantized activations -> ``tile`` times 16 outputs."""
     known = _literals(bits, minimum, halves, nested, tile)
@@ -197,10 +216,23 @@ def integer_panel(  # noqa: PLR0913 - addresses and strides, one register each
     return types.void(bits, minimum, halves, nested, tile, *[types.intp] * 10), codegen
 
 
-@intrinsic  # type: ignore[misc]
-def float_panel(  # noqa: PLR0913
-    typingctx: Any, bits: Any, minimum: Any, halves: Any, nested: Any, group: Any, tile: Any, weights: Any, groups: Any,
-    x: Any, x_stride: Any, out: Any, out_stride: Any, bias: Any, add: Any,
+@intrinsic
+def float_panel(
+    typingctx: Any,
+    bits: Any,
+    minimum: Any,
+    halves: Any,
+    nested: Any,
+    group: Any,
+    tile: Any,
+    weights: Any,
+    groups: Any,
+    x: Any,
+    x_stride: Any,
+    out: Any,
+    out_stride: Any,
+    bias: Any,
+    add: Any,
 ) -> Any:
     """One panel times ``tile`` rows of float activations -> ``tile`` times 16 outputs."""
     known = _literals(bits, minimum, halves, nested, group, tile)

@@ -138,27 +138,57 @@ class _Builder:
     def norm(self, name: str, source: _Rows, target: _Rows, *, chosen: bool = False) -> None:
         b = self.buffers
         self.add(
-            kernels.norm(), address(source.floats), source.stride, address(self.weights.vectors[name]),
-            b.shape.hidden, address(b.eps), address(target.floats), target.stride,
-            address(target.codes), target.width, address(target.meta), target.meta_stride,
-            kernels.OUT_ROWS if chosen else kernels.ROWS, address(b.chosen) if chosen else 0,
+            kernels.norm(),
+            address(source.floats),
+            source.stride,
+            address(self.weights.vectors[name]),
+            b.shape.hidden,
+            address(b.eps),
+            address(target.floats),
+            target.stride,
+            address(target.codes),
+            target.width,
+            address(target.meta),
+            target.meta_stride,
+            kernels.OUT_ROWS if chosen else kernels.ROWS,
+            address(b.chosen) if chosen else 0,
         )
 
     def linear(
-        self, matrix: Matrix, source: _Rows, target: _Rows, *, at: int = 0, source_at: int = 0,
-        bias: Array | None = None, add: bool = False, chosen: bool = False, barrier: bool = True,
+        self,
+        matrix: Matrix,
+        source: _Rows,
+        target: _Rows,
+        *,
+        at: int = 0,
+        source_at: int = 0,
+        bias: Array | None = None,
+        add: bool = False,
+        chosen: bool = False,
+        barrier: bool = True,
     ) -> None:
         integer = source.codes is not None and matrix.form.quantized
         start = address(source.codes) if integer else address(source.floats) + 4 * source_at
         stride = source.width if integer else source.stride
         self.add(
-            kernels.linear(matrix.form, integer), address(matrix.data), matrix.panels, matrix.groups,
-            start, stride, address(source.meta), source.meta_stride,
-            address(target.floats) + 4 * at, target.stride,
-            address(self.buffers.zeros if bias is None else bias), 0 if bias is None else 64,
-            int(add), kernels.OUT_ROWS if chosen else kernels.ROWS,
-            max(1, _PIECE_BYTES // matrix.panel_bytes), matrix.panel_bytes,
-            self._large_piece(matrix), barrier=barrier,
+            kernels.linear(matrix.form, integer),
+            address(matrix.data),
+            matrix.panels,
+            matrix.groups,
+            start,
+            stride,
+            address(source.meta),
+            source.meta_stride,
+            address(target.floats) + 4 * at,
+            target.stride,
+            address(self.buffers.zeros if bias is None else bias),
+            0 if bias is None else 64,
+            int(add),
+            kernels.OUT_ROWS if chosen else kernels.ROWS,
+            max(1, _PIECE_BYTES // matrix.panel_bytes),
+            matrix.panel_bytes,
+            self._large_piece(matrix),
+            barrier=barrier,
         )
 
     def _large_piece(self, matrix: Matrix) -> int:
@@ -175,18 +205,28 @@ class _Builder:
         places = []
         for _name, _at, low_rank in adapted:
             places.append(column)
-            self.linear(
-                low_rank.down, source, self.buffers.rank, at=column, barrier=False
-            )
+            self.linear(low_rank.down, source, self.buffers.rank, at=column, barrier=False)
             column += padded(low_rank.down.rows, 16)
         for position, (name, at) in enumerate(names):
             self.linear(
-                self.weights.matrices[name], source, target, at=at, add=add,
-                bias=self.weights.vectors.get(f"{name}.bias"), barrier=position == len(names) - 1,
+                self.weights.matrices[name],
+                source,
+                target,
+                at=at,
+                add=add,
+                bias=self.weights.vectors.get(f"{name}.bias"),
+                barrier=position == len(names) - 1,
             )
-        for position, ((_name, at, low_rank), place) in enumerate(zip(adapted, places, strict=True)):
+        for position, ((_name, at, low_rank), place) in enumerate(
+            zip(adapted, places, strict=True)
+        ):
             self.linear(
-                low_rank.up, self.buffers.rank, target, at=at, source_at=place, add=True,
+                low_rank.up,
+                self.buffers.rank,
+                target,
+                at=at,
+                source_at=place,
+                add=True,
                 barrier=position == len(adapted) - 1,
             )
 
@@ -199,23 +239,58 @@ class _Builder:
         vectors = self.weights.vectors
         store = pages.layer_address(layer)
         self.add(
-            kernels.rotate(wide), address(b.qkv.floats), b.qkv.stride, s.heads, s.kv_heads, size, full,
-            address(b.positions), address(b.sequences), address(b.angles), store,
-            address(pages.tables), pages.table_words, pages.page_bytes,
-            address(vectors.get(f"{prefix}.q_norm")), address(vectors.get(f"{prefix}.k_norm")),
-            address(b.eps), address(b.queries.floats), 4 * b.key_at, 4 * b.value_at, b.queries.stride,
+            kernels.rotate(wide),
+            address(b.qkv.floats),
+            b.qkv.stride,
+            s.heads,
+            s.kv_heads,
+            size,
+            full,
+            address(b.positions),
+            address(b.sequences),
+            address(b.angles),
+            store,
+            address(pages.tables),
+            pages.table_words,
+            pages.page_bytes,
+            address(vectors.get(f"{prefix}.q_norm")),
+            address(vectors.get(f"{prefix}.k_norm")),
+            address(b.eps),
+            address(b.queries.floats),
+            4 * b.key_at,
+            4 * b.value_at,
+            b.queries.stride,
         )
         self.add(
-            kernels.attend(wide, full), address(b.queries.floats), b.queries.stride, s.heads, s.kv_heads,
-            size, full, address(b.positions), address(b.sequences), address(b.scores),
-            padded(b.capacity, 16), store, address(pages.tables), pages.table_words,
-            pages.page_bytes, address(b.attended.floats), b.attended.stride, address(b.mixed),
+            kernels.attend(wide, full),
+            address(b.queries.floats),
+            b.queries.stride,
+            s.heads,
+            s.kv_heads,
+            size,
+            full,
+            address(b.positions),
+            address(b.sequences),
+            address(b.scores),
+            padded(b.capacity, 16),
+            store,
+            address(pages.tables),
+            pages.table_words,
+            pages.page_bytes,
+            address(b.attended.floats),
+            b.attended.stride,
+            address(b.mixed),
         )
         if b.attended.codes is not None:
             self.add(
-                kernels.quantize(), address(b.attended.floats), b.attended.stride,
-                b.shape.queries // GROUP, address(b.attended.codes), b.attended.width,
-                address(b.attended.meta), b.attended.meta_stride,
+                kernels.quantize(),
+                address(b.attended.floats),
+                b.attended.stride,
+                b.shape.queries // GROUP,
+                address(b.attended.codes),
+                b.attended.width,
+                address(b.attended.meta),
+                b.attended.meta_stride,
             )
         self.group([(f"{prefix}.o", 0)], b.attended, b.x, add=True)
 
@@ -224,20 +299,35 @@ class _Builder:
         up_at = padded(b.shape.inner, 16)
         self.group([(f"{prefix}.gate", 0), (f"{prefix}.up", up_at)], b.normed, b.gate_up)
         self.add(
-            kernels.gate(), address(b.gate_up.floats), address(b.gate_up.floats) + 4 * up_at,
-            b.gate_up.stride, b.shape.inner // GROUP, address(b.inner.floats), b.inner.stride,
-            address(b.inner.codes), b.inner.width, address(b.inner.meta), b.inner.meta_stride,
+            kernels.gate(),
+            address(b.gate_up.floats),
+            address(b.gate_up.floats) + 4 * up_at,
+            b.gate_up.stride,
+            b.shape.inner // GROUP,
+            address(b.inner.floats),
+            b.inner.stride,
+            address(b.inner.codes),
+            b.inner.width,
+            address(b.inner.meta),
+            b.inner.meta_stride,
         )
         self.group([(f"{prefix}.down", 0)], b.inner, b.x, add=True)
 
 
-def build(weights: Weights, buffers: Buffers, pages: Pages, adapter: Adapter | None = None) -> Program:
+def build(
+    weights: Weights, buffers: Buffers, pages: Pages, adapter: Adapter | None = None
+) -> Program:
     """Return the program of a model, with an adapter's layers added where there is one."""
     made = _Builder(weights, buffers, adapter or {})
     embedding = weights.matrices["embed"]
     made.add(
-        kernels.embed(embedding.form), address(embedding.data), embedding.groups,
-        address(buffers.tokens), address(buffers.x.floats), buffers.x.stride, embedding.panel_bytes,
+        kernels.embed(embedding.form),
+        address(embedding.data),
+        embedding.groups,
+        address(buffers.tokens),
+        address(buffers.x.floats),
+        buffers.x.stride,
+        embedding.panel_bytes,
     )
     ends = []
     for layer in range(buffers.shape.layers):

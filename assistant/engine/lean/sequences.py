@@ -91,7 +91,10 @@ class Sequences:
         for other in [s for s in self._kept if _within(s, sequence)]:
             self._forget(other)
         self._kept.append(sequence)
-        while sum(len(s.pages) for s in self._kept) * TOKENS > self._kept_tokens and len(self._kept) > 1:
+        while (
+            sum(len(s.pages) for s in self._kept) * TOKENS > self._kept_tokens
+            and len(self._kept) > 1
+        ):
             self._forget(self.kept[0])
 
     def drop(self, sequence: Sequence) -> None:

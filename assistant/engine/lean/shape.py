@@ -77,7 +77,10 @@ def _frequencies(config: dict[str, Any], size: int) -> tuple[float, ...] | None:
     rope = dict(config.get("rope_parameters") or config.get("rope_scaling") or {})
     theta = float(rope.get("rope_theta") or config.get("rope_theta") or 10000.0)
     kind = rope.get("rope_type") or rope.get("type") or "default"
-    if float(rope.get("partial_rotary_factor") or config.get("partial_rotary_factor") or 1.0) != 1.0:
+    if (
+        float(rope.get("partial_rotary_factor") or config.get("partial_rotary_factor") or 1.0)
+        != 1.0
+    ):
         return None
     # In 32 bits, as transformers computes them: the last bits matter at far positions.
     exponents = np.arange(0, size, 2, dtype=np.float32) / np.float32(size)

@@ -75,7 +75,8 @@ def matrix_from(form: PanelFormat, values: Codes | Array) -> Matrix:
     if isinstance(values, Codes):
         rows, columns = values.codes.shape
         return Matrix(form, rows, columns, pack_codes(form, values).reshape(-1))
-    return Matrix(form, *values.shape, pack_floats(form, values).reshape(-1))
+    rows, columns = values.shape
+    return Matrix(form, rows, columns, pack_floats(form, values).reshape(-1))
 
 
 def write_weights(file: Path, parts: Iterable[tuple[str, Matrix | Array]]) -> None:
@@ -127,7 +128,8 @@ def read_weights(file: Path) -> Weights:
     for name, entry in index.items():
         data = memory[entry["at"] : entry["at"] + entry["bytes"]]
         if "form" in entry:
-            matrices[name] = Matrix(FORMATS[entry["form"]], *entry["shape"], data)
+            rows, columns = entry["shape"]
+            matrices[name] = Matrix(FORMATS[entry["form"]], rows, columns, data)
         else:
             vectors[name] = data.view(np.float32)
     return Weights(matrices, vectors)

@@ -1,0 +1,1 @@
+"""Measures this machine: what ``assistant bench`` prints. One module a suite."""
