@@ -1,4 +1,4 @@
-# make chat · make test · make lint — each sets up what it needs and is quick the second time.
+# make chat · make test · make lint · make bench — each sets up what it needs and is quick the second time.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,8 +7,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check $(if $(VERBOSE),,--quiet)
 TORCH_ARGS := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 MODEL ?= qwen2.5-coder-0.5b-instruct
+BENCH_MODELS := smollm2-135m-instruct qwen2.5-coder-0.5b-instruct qwen2.5-coder-1.5b-instruct
 
-.PHONY: chat test lint docs clean
+.PHONY: chat test lint docs bench clean
 
 chat: $(VENV)/ready
 	@$(BIN)/assistant models pull $(MODEL)
@@ -40,6 +41,12 @@ $(VENV)/ready-dev: $(VENV)/ready pyproject.toml
 
 docs: $(VENV)/ready-dev
 	$(BIN)/python -m docs.generate
+
+bench: $(VENV)/ready
+	$(PIP) install $(TORCH_ARGS) --editable '.[bench]'
+	$(BIN)/assistant models pull $(BENCH_MODELS)
+	$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
+	$(BIN)/python benchmarks/report.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

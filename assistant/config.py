@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     model: str = Field(DEFAULT_MODEL, description="catalogue name, folder, GGUF file or hub id")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where it runs")
     precision: Literal["auto", "accurate", "fast"] = Field(
-        "auto", description="auto: as stored, or 8 bits; accurate: no rounding; fast: 4 bits"
+        "auto", description="auto: 8-bit activations; accurate: nothing rounded; fast: fewer bits"
     )
     engine: Literal["auto", "plain"] = Field(
         "auto", description="auto: the fastest that runs the model; plain: transformers"

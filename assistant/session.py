@@ -268,9 +268,7 @@ class Session:
         clock: _Clock,
         stop: threading.Event | None,
     ) -> Iterator[Event]:
-        self.loader.start()
-        self.prompts.warm()  # its libraries load while the model does
-        engine = self.loader.get(stop)
+        engine = self.loader.get(stop, self.prompts.warm)  # libraries load while the model does
         clock.started = time.perf_counter()  # loading is paid once and is not part of a turn
         earlier = [t for t in self.store.turns(turn.conversation_id) if t.position < turn.position]
         route = self._route(turn.user_text, options, earlier, engine)

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def _kernel_folder() -> Path:
+    """Return a folder for compiled kernels, another one for each version of their code."""
+    digest = hashlib.sha256()
+    for file in sorted((ROOT / "assistant" / "engine" / "lean").glob("*.py")):
+        digest.update(file.read_bytes())
+    return ROOT / ".pytest_cache" / "kernels" / digest.hexdigest()[:16]
+
+
+# Every test has a home of its own, and compiling the kernels for each takes ten seconds: so they are
+# kept from run to run. Set here, processes that tests start have it too.
+os.environ["NUMBA_CACHE_DIR"] = str(_kernel_folder())
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import io
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,7 +30,8 @@ def open_reference(path: Path, threads: int) -> TransformersRunner:
         return open_transformers(path, "fp32", threads)
     from assistant.engine.gguf_file import quick_reading
 
-    with quick_reading():
+    # Its own progress bar would stand among ours.
+    with quick_reading(), contextlib.redirect_stderr(io.StringIO()):
         return TransformersRunner(_load(str(path.parent), "fp32", gguf_file=path.name), threads)
 
 

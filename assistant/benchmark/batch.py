@@ -51,7 +51,7 @@ def run(subject: Subject) -> list[Result]:
             baseline=_ALONE,
             ratio=ratio,
         ),
-        result(_SUITE, (subject.name, "identical answers"), [same], "share"),
+        result(_SUITE, (subject.name, "share of identical answers"), [same], "share"),
     ]
 
 

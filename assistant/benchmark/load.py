@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from assistant.benchmark.probe import OURS, probe, variants
-from assistant.benchmark.results import Result, median_ratio, result
+from assistant.benchmark.results import Result, compared
 from assistant.benchmark.subject import Subject
 
 
@@ -26,18 +26,4 @@ def _probed(subject: Subject, suite: str, field: str, unit: str) -> list[Result]
         for name in names:
             measured[name].append(probe(subject, name)[field])
         subject.note(f"{suite}: round {round_ + 1} of {subject.runs}")
-    found = [
-        result(
-            suite,
-            (subject.name, OURS),
-            measured[OURS],
-            unit,
-            baseline=name,
-            ratio=median_ratio(measured[OURS], measured[name]),
-        )
-        for name in names
-        if name != OURS
-    ]
-    return found + [
-        result(suite, (subject.name, name), measured[name], unit) for name in names if name != OURS
-    ]
+    return compared(suite, subject.name, measured, unit, ours={OURS})

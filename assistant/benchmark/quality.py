@@ -106,7 +106,8 @@ def _compare(runner: Runner, text: _Text) -> tuple[float, float, float]:
         divergence += float((np.exp(theirs) * (theirs - ours)).sum())
         same += int((ours.argmax(axis=1) == theirs.argmax(axis=1)).sum())
         at += len(block)
-    return float(np.exp(surprise / last)), divergence / last, same / last
+    # Rounding can bring a divergence of nothing below it.
+    return float(np.exp(surprise / last)), max(0.0, divergence) / last, same / last
 
 
 def _perplexity(logprobs: Any, ids: Sequence[int]) -> float:

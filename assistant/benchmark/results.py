@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,29 @@ def result(
     """Return the result of ``runs`` (at least one); ``parts`` make up its name."""
     name = SEPARATOR.join(part for part in parts if part)
     return Result(suite, name, statistics.median(runs), unit, tuple(runs), baseline, ratio)
+
+
+def compared(
+    suite: str,
+    model: str,
+    measured: Mapping[str, Sequence[float]],
+    unit: str,
+    *,
+    ours: Collection[str],
+) -> list[Result]:
+    """Return a result for each variant measured; ours one a baseline, or one alone without any."""
+    baselines = [variant for variant in measured if variant not in ours]
+    found = []
+    for variant, runs in measured.items():
+        if variant not in ours or not baselines:
+            found.append(result(suite, (model, variant), runs, unit))
+            continue
+        for baseline in baselines:
+            ratio = median_ratio(runs, measured[baseline])
+            found.append(
+                result(suite, (model, variant), runs, unit, baseline=baseline, ratio=ratio)
+            )
+    return found
 
 
 def median_ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy.typing as npt
 
-from assistant.benchmark.results import Result, median_ratio, result
+from assistant.benchmark.results import Result, compared
 from assistant.benchmark.subject import PRECISIONS, Precision, Subject
 
 if TYPE_CHECKING:
@@ -138,32 +138,9 @@ def compare(
     finally:
         for runner in runners.values():
             runner.close()
-    return _results(subject, suite, measured, unit)
-
-
-def _results(
-    subject: Subject, suite: str, measured: dict[Candidate, list[float]], unit: str
-) -> list[Result]:
-    """Return one result an engine; ours one a baseline, or one alone when there is none."""
-    baselines = {c: runs for c, runs in measured.items() if not c.ours}
-    found = []
-    for candidate, runs in measured.items():
-        parts = (subject.name, candidate.variant)
-        if not candidate.ours or not baselines:
-            found.append(result(suite, parts, runs, unit))
-            continue
-        for baseline, theirs in baselines.items():
-            found.append(
-                result(
-                    suite,
-                    parts,
-                    runs,
-                    unit,
-                    baseline=baseline.variant,
-                    ratio=median_ratio(runs, theirs),
-                )
-            )
-    return found
+    runs = {candidate.variant: values for candidate, values in measured.items()}
+    ours = {candidate.variant for candidate in measured if candidate.ours}
+    return compared(suite, subject.name, runs, unit, ours=ours)
 
 
 def _size(subject: Subject) -> int:

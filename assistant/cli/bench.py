@@ -12,8 +12,10 @@ from assistant.cli.common import json_option, note, print_json, user_settings
 if TYPE_CHECKING:
     from assistant.benchmark.results import Result
 
+_BUSY = 10.0
 
-@click.command("bench")
+
+@click.command("bench", context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--suite",
     "suites",
@@ -55,13 +57,14 @@ def command(
     from assistant.benchmark.suites import chosen_suites, run_suites
 
     names = chosen_suites(suites)
-    from assistant.benchmark.machine import describe
+    from assistant.benchmark.machine import OtherPrograms, describe
     from assistant.benchmark.subject import Subject
     from assistant.errors import AssistantError
     from assistant.paths import user_paths
 
     settings = user_settings()
     subject = Subject(settings, user_paths(), runs, note, first=first)
+    others = OtherPrograms()
     found: list[Result] = []
     failed = False
     for each in run_suites(names, subject, list(models) or [settings.model]):
@@ -70,7 +73,12 @@ def command(
             note(f"Error: {each}")
         else:
             found.append(each)
-    machine = describe(subject.threads)
+    busy = others.percent()
+    if busy > _BUSY:
+        note(
+            f"Other programs took {busy:.0f} % of the processors: measure again when they are quiet."
+        )
+    machine = describe(subject.threads, busy)
     if as_json:
         print_json([result.as_dict(machine) for result in found])
     else:
@@ -84,7 +92,7 @@ def _print_table(results: Sequence[Result]) -> None:
 
     rows = [["SUITE", "WHAT", "VALUE", "UNIT", "RATIO", "OVER"]]
     for result in results:
-        ratio = "" if result.ratio is None else f"{result.ratio:.3g}"
+        ratio = "" if result.ratio is None else f"{result.ratio:.4g}"
         rows.append(
             [
                 result.suite,

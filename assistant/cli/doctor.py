@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import platform
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Literal
 
 import click
@@ -91,8 +93,6 @@ def _folders() -> Iterator[Finding]:
 
 
 def _size(folder: object) -> int:
-    from pathlib import Path
-
     return sum(f.stat().st_size for f in Path(str(folder)).rglob("*") if f.is_file())
 
 
@@ -140,7 +140,8 @@ def _model() -> Iterator[Finding]:
         return
     yield Finding("model", "ok", f"{files.name}: {files.path}")
     if files.kind == "gguf" and not is_converted(paths.cache, files.sha256):
-        yield Finding("conversion", "ok", "not yet; the first start takes about a minute longer")
+        yield Finding("conversion", "ok", "not yet; the first start takes about half a minute longer")
+    yield from _engine(files.path, files.kind, files.sha256)
     if Router(cache=paths.cache).has_head(files.sha256):
         yield Finding("router", "ok", "trained on this model's hidden states")
     else:
@@ -150,3 +151,33 @@ def _model() -> Iterator[Finding]:
             "no router for this model yet: the light first stage routes",
             "Train one in a few minutes: assistant route --fit",
         )
+
+
+def _engine(path: Path, kind: str, sha256: str) -> Iterator[Finding]:
+    """Say what would run the model, and what is kept for it."""
+    from assistant.cli.common import user_settings
+    from assistant.engine.convert import tokenizer_folder
+    from assistant.engine.lean.prefix_store import LIMIT_BYTES, prefix_usage
+    from assistant.engine.opening import lean_shape, why_plain
+    from assistant.paths import user_paths
+    from assistant.wiring import engine_options
+
+    options, cache = engine_options(user_settings()), user_paths().cache
+    folder = path if kind == "folder" else tokenizer_folder(cache, sha256)
+    why = why_plain(options)
+    if why is None and (folder / "config.json").is_file():
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        if lean_shape(config) is None:
+            why = f"the lean path does not know models like this ({config.get('model_type')})"
+    if why is not None:
+        yield Finding("engine", "ok", f"plain transformers: {why}")
+        return
+    from assistant.engine.lean.emit import instruction_set
+    from assistant.engine.threads import default_threads
+
+    threads = options.threads or default_threads()
+    detail = f"lean, precision {options.precision}, {instruction_set()}, {threads} threads"
+    yield Finding("engine", "ok", detail)
+    count, size = prefix_usage(cache / "prefixes")
+    limit = f"at most {LIMIT_BYTES / 1e6:,.0f} MB"
+    yield Finding("prefixes", "ok", f"{count} stored prompts, {size / 1e6:,.1f} MB ({limit})")

@@ -28,6 +28,11 @@ def converted_folder(cache: Path, sha256: str, recipe: str = _RECIPE) -> Path:
     return cache / "converted" / f"{sha256[:16]}-{recipe}"
 
 
+def tokenizer_folder(cache: Path, sha256: str) -> Path:
+    """Return where tokenizer and settings of the file with this checksum lie, there or not yet."""
+    return converted_folder(cache, sha256, _TOKENIZER_RECIPE)
+
+
 def is_converted(cache: Path, sha256: str) -> bool:
     """Return whether what the next start needs is there already."""
     folders = (converted_folder(cache, sha256, recipe) for recipe in (_RECIPE, _TOKENIZER_RECIPE))
@@ -59,7 +64,7 @@ def convert_tokenizer(gguf: Path, sha256: str, cache: Path, progress: Progress) 
     Raises:
         ConversionError: the file is no model that transformers can read.
     """
-    target = converted_folder(cache, sha256, _TOKENIZER_RECIPE)
+    target = tokenizer_folder(cache, sha256)
     if not (target / _DONE).is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
         facts: dict[str, object] = {"sha256": sha256, "recipe": _TOKENIZER_RECIPE}

@@ -68,8 +68,12 @@ class EngineLoader:
             self._done.clear()
         threading.Thread(target=self._run, name="engine-loader", daemon=True).start()
 
-    def get(self, stop: threading.Event | None = None) -> Engine:
+    def get(
+        self, stop: threading.Event | None = None, meanwhile: Callable[[], None] = lambda: None
+    ) -> Engine:
         """Return the engine, starting and waiting for it as needed.
+
+        ``meanwhile`` is called once, while the engine loads if it does.
 
         Raises:
             Cancelled: ``stop`` was set while waiting.
@@ -77,9 +81,12 @@ class EngineLoader:
         """
         if self._engine is None:
             self.start()
+            meanwhile()
             while not self._done.wait(_POLL_S):
                 if stop is not None and stop.is_set():
                     raise Cancelled("Stopped while the model was still loading.")
+        else:
+            meanwhile()
         if self._engine is None:
             raise self._status.error or EngineError("The model did not load.")
         return self._engine

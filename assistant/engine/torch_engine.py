@@ -201,6 +201,8 @@ class TorchEngine:
     def text_logprobs(self, text: str, *, adapter: str | None = None) -> list[float]:
         self._refuse(adapter)
         ids = self._format.text_ids(text)
+        if len(ids) < 2:
+            return []
         tokens = torch.tensor([ids], device=self._model.device)
         with self._lock, _readable_failures():
             logits = self._model(input_ids=tokens, use_cache=False).logits[0, :-1]
@@ -341,7 +343,7 @@ class TorchEngine:
         longest = max(len(answer) for answer in answers)
         tokens = torch.tensor([a + [a[-1]] * (longest - len(a)) for a in answers], device=device)
         first = torch.log_softmax(last.float(), dim=-1)
-        logprobs = first[tokens[:, 0]].tolist()
+        each = [[value] for value in first[tokens[:, 0]].tolist()]
         if longest > 1:
             cache = copy.deepcopy(self._cache)
             cache.batch_repeat_interleave(len(answers))
@@ -349,8 +351,8 @@ class TorchEngine:
             following = torch.log_softmax(output.logits.float(), dim=-1)
             picked = following.gather(-1, tokens[:, 1:, None])[..., 0]
             for row, answer in enumerate(answers):
-                logprobs[row] += float(picked[row, : len(answer) - 1].sum())
-        return [CandidateScore(p, len(a)) for p, a in zip(logprobs, answers, strict=True)]
+                each[row] += picked[row, : len(answer) - 1].tolist()
+        return [CandidateScore(sum(values), len(values), tuple(values)) for values in each]
 
 
 @contextlib.contextmanager

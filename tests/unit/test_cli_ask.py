@@ -428,7 +428,7 @@ def test_scores_far_apart_still_sum_to_one(
     monkeypatch.setattr(
         wired.engine,
         "score",
-        lambda messages, candidates: [CandidateScore(-5000.0, 3), CandidateScore(-1.0, 1)],
+        lambda messages, candidates, **_: [CandidateScore(-5000.0, 3), CandidateScore(-1.0, 1)],
     )
     value = json.loads(run("x", "--labels", "a,b", "--json")[1])
     assert value["probabilities"] == {"a": 0.0, "b": 1.0}

@@ -14,9 +14,10 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from assistant.engine import torch_engine
+from assistant.engine.sampling import Logits
 from assistant.engine.stop_text import StopText
 from assistant.engine.torch_engine import TorchEngine, choose_device, load_torch_engine
-from assistant.errors import ContextOverflow, EngineError
+from assistant.errors import AdapterError, ContextOverflow, EngineError
 from assistant.testing import tiny_model
 from assistant.types import Decoding, Generation, Message
 
@@ -72,7 +73,7 @@ class Scripted:
     def __init__(self, decoding: Decoding) -> None:
         self._left = list(type(self).ids)
 
-    def next(self, logits: torch.Tensor, answered: Sequence[int]) -> int:
+    def next(self, logits: Logits, answered: Sequence[int]) -> int:
         type(self).on_token(len(answered))
         return self._left.pop(0)
 
@@ -228,6 +229,12 @@ def test_sampling_with_a_repetition_penalty_works_in_float32(engine: TorchEngine
     penalised = run(engine, HELLO, max_tokens=60, repetition_penalty=5.0)
     assert penalised[-1].finish_reason in ("length", "stop")
     assert said(penalised) != plain
+
+
+def test_sampling_works_in_bfloat16(folder: Path) -> None:
+    engine = load_torch_engine(folder, name="tiny", sha256="", device="cpu", dtype=torch.bfloat16)
+    for options in ({}, {"temperature": 1.0, "top_p": 0.9, "seed": 1}, {"repetition_penalty": 2.0}):
+        assert run(engine, HELLO, max_tokens=9, **options)[-1].finish_reason in ("length", "stop")
 
 
 # -- the cache -------------------------------------------------------------------------------------
@@ -466,9 +473,14 @@ def test_the_answer_ends_where_the_window_ends(engine: TorchEngine) -> None:
     assert pieces[-1].usage.completion_tokens <= 4
 
 
-def test_an_adapter_it_does_not_have_is_an_error(engine: TorchEngine) -> None:
-    with pytest.raises(EngineError, match="no adapter 'french'"):
+def test_an_adapter_it_does_not_have_is_an_error(engine: TorchEngine, tmp_path: Path) -> None:
+    with pytest.raises(AdapterError, match="no adapter 'french'"):
         list(engine.generate(HELLO, Decoding(), adapter="french"))
+    with pytest.raises(AdapterError, match="no adapter 'french'"):
+        engine.score(HELLO, ["yes"], adapter="french")
+    with pytest.raises(AdapterError, match="lean path"):
+        engine.load_adapter("french", tmp_path)
+    assert engine.adapters == ()
 
 
 def test_a_folder_without_a_model_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:

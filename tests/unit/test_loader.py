@@ -75,6 +75,30 @@ def test_a_failure_is_raised_and_the_next_call_tries_again_at_once() -> None:
     assert loader.status.error is None
 
 
+def test_what_is_done_meanwhile_is_done_once_and_a_failure_during_it_is_not_tried_twice() -> None:
+    answers: list[ConversionError | FakeEngine] = [ConversionError("broken file"), FakeEngine()]
+
+    def load(report: Report) -> Engine:
+        answer = answers.pop(0)
+        if isinstance(answer, ConversionError):
+            raise answer
+        return answer
+
+    loader = EngineLoader(load)
+    left: list[int] = []
+
+    def meanwhile() -> None:  # takes longer than the loading
+        assert loader._done.wait(10)
+        left.append(len(answers))
+
+    with pytest.raises(ConversionError, match="broken file"):
+        loader.get(meanwhile=meanwhile)
+    assert left == [1]
+    assert isinstance(loader.get(meanwhile=meanwhile), FakeEngine)
+    assert isinstance(loader.get(meanwhile=meanwhile), FakeEngine)
+    assert left == [1, 0, 0]
+
+
 def test_an_unforeseen_failure_becomes_an_error_that_says_what_to_do() -> None:
     def load(report: Report) -> Engine:
         raise KeyError("tensor")

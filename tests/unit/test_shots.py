@@ -1,12 +1,16 @@
-"""Choosing examples: the nearest, in the right language, within the budget."""
+"""Choosing examples: fixed or the nearest, in the right language, within the budget."""
 
 from __future__ import annotations
 
 import time
+from typing import Any
+
+import pytest
 
 from assistant.paths import shipped
-from assistant.prompts import Example, Prompts, select_shots
+from assistant.prompts import DEFAULT_SHOTS, Example, Prompts, select_shots
 from assistant.prompts.shots import estimate_tokens
+from assistant.types import Message
 
 RAIN = Example("What is rain made of?", "water", "en")
 SNOW = Example("What is snow made of?", "ice", "en")
@@ -99,3 +103,46 @@ def test_choosing_is_fast_even_for_a_long_turn() -> None:
         select_shots(examples, text, lang="en", shots=4, tags=["en-fr"])
         times.append(time.perf_counter() - started)
     assert min(times) < 0.02
+
+
+# -- fixed examples --------------------------------------------------------------------------------
+
+
+def fixed(text: str, lang: str = "en", shots: int = 2, **options: Any) -> tuple[Example, ...]:
+    return select_shots(ALL, text, lang=lang, shots=shots, nearest=False, **options)
+
+
+def test_fixed_examples_are_the_first_of_the_file_whatever_the_turn() -> None:
+    assert fixed("What is hail made of?") == fixed("Who was the last king?") == (KING, RAIN)
+    assert fixed("谁?", "zh") == (YU, XUE)
+    assert fixed("De quoi est faite la neige ?", "fr", shots=3) == (FR, KING, RAIN)
+    assert fixed("x", shots=0) == ()
+
+
+def test_fixed_examples_leave_the_turn_itself_out_and_keep_the_budget() -> None:
+    assert fixed("  who was the FIRST king? ") == (RAIN, SNOW)
+    assert fixed("x", budget_tokens=12, count=lambda _: 1) == (KING,)
+    assert fixed("x", budget_tokens=5) == ()
+
+
+def test_prompts_show_fixed_examples_unless_asked_for_the_nearest() -> None:
+    prompts = Prompts.load(shipped("prompts"))
+
+    def shown(text: str, **options: Any) -> tuple[Message, ...]:
+        wanted = {"target_language": "French", "source_language": "English"}
+        return prompts.render(
+            "translation", text, strategy="few_shot", variables=wanted, tags=["en-fr"], **options
+        ).messages[:-1]
+
+    texts = ("The library closes at six.", "I would like a cup of coffee, please.")
+    assert shown(texts[0]) == shown(texts[1])
+    assert shown(texts[0], nearest=True) != shown(texts[1], nearest=True)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_classifications_shown_are_each_of_another_kind(lang: str) -> None:
+    # Four reviews in a row made small models call every review alike, and topics go wrong.
+    prompts = Prompts.load(shipped("prompts"))
+    shown = [e for e in prompts.get("classification").examples if e.lang == lang]
+    kinds = [example.tags[0] for example in shown[:DEFAULT_SHOTS]]
+    assert len(set(kinds)) == len(kinds) == DEFAULT_SHOTS

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MODEL = ("torch", "transformers", "peft")
+MODEL = ("torch", "transformers", "peft", "numba", "llvmlite")
 LIBRARIES = ("pydantic", "sqlite_utils", "textual", "langchain_core", "sklearn", "numpy")
 
 

@@ -348,6 +348,8 @@ class LeanEngine:
             self._check_open()
             program, key = self._way(adapter)
             ids = self._format.text_ids(text)
+            if len(ids) < 2:
+                return []
             self._room(ids)
             sequence = self._sequences.begin([], key)
             found: list[float] = []

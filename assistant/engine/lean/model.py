@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assistant.engine.lean import kernels
+from assistant.engine.lean import runtime
 from assistant.engine.lean.formats import Array, padded
 from assistant.engine.lean.pages import Pages
 from assistant.engine.lean.program import BATCH_ROWS, OUT_ROWS, Adapter, Buffers, Program, build
@@ -73,7 +73,7 @@ class LeanModel:
             at = end
         assert at <= BATCH_ROWS, at
         last = program.head_begins if layers is None else program.layer_ends[layers - 1]
-        self.team.state[kernels.ROWS] = at
+        self.team.state[runtime.ROWS] = at
         self.team.run(program.operations, program.counters, 0, last)
 
     def logits(self, program: Program, rows: Sequence[int]) -> Array:
@@ -81,7 +81,7 @@ class LeanModel:
         count = len(rows)
         assert count <= OUT_ROWS, count
         self.buffers.chosen[:count] = rows
-        self.team.state[kernels.OUT_ROWS] = count
+        self.team.state[runtime.OUT_ROWS] = count
         self.team.run(program.operations, program.counters, program.head_begins, program.length)
         logits: Array = self.buffers.logits.floats[:count, : self.shape.vocabulary]
         return logits

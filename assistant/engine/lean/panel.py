@@ -183,67 +183,52 @@ def _literals(*kinds: Any) -> list[int] | None:
 
 
 @intrinsic
-def integer_panel(
-    typingctx: Any,
-    bits: Any,
-    minimum: Any,
-    halves: Any,
-    nested: Any,
-    tile: Any,
-    weights: Any,
-    groups: Any,
-    codes: Any,
-    codes_stride: Any,
-    meta: Any,
-    meta_stride: Any,
-    out: Any,
-    out_stride: Any,
-    bias: Any,
-    add: Any,
-) -> Any:
-    """One panel times ``tile`` rows of quantized activations -> ``tile`` times 16 outputs."""
+def integer_panels(
+    typingctx: Any, bits: Any, minimum: Any, halves: Any, nested: Any, tile: Any, count: Any,
+    panel_bytes: Any, weights: Any, groups: Any, codes: Any, codes_stride: Any, meta: Any,
+    meta_stride: Any, out: Any, out_stride: Any, bias: Any, bias_step: Any, add: Any,
+) -> Any:  # fmt: skip
+    """``count`` panels times ``tile`` rows of quantized activations -> ``tile`` times 16 outputs each."""
     known = _literals(bits, minimum, halves, nested, tile)
     if known is None:
         return None
     form, rows = _form(*known[:4]), known[4]
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        e = Emitter(builder)
-        result = _Result(e, *args[11:15])
-        _integer_tile(e, form, rows, (*args[5:11], result))
+        e, b = Emitter(builder), builder
+        count, panel_bytes, weights, groups, *activations = args[5:13]
+        out, out_stride, bias, bias_step, add = args[13:]
+        with e.loop(count) as panel:
+            target, addend = b.add(out, b.mul(panel, I64(64))), b.add(bias, b.mul(panel, bias_step))
+            result = _Result(e, target, out_stride, addend, add)
+            start = b.add(weights, b.mul(panel, panel_bytes))
+            _integer_tile(e, form, rows, (start, groups, *activations, result))
         return context.get_dummy_value()
 
-    return types.void(bits, minimum, halves, nested, tile, *[types.intp] * 10), codegen
+    return types.void(bits, minimum, halves, nested, tile, *[types.intp] * 13), codegen
 
 
 @intrinsic
-def float_panel(
-    typingctx: Any,
-    bits: Any,
-    minimum: Any,
-    halves: Any,
-    nested: Any,
-    group: Any,
-    tile: Any,
-    weights: Any,
-    groups: Any,
-    x: Any,
-    x_stride: Any,
-    out: Any,
-    out_stride: Any,
-    bias: Any,
-    add: Any,
-) -> Any:
-    """One panel times ``tile`` rows of float activations -> ``tile`` times 16 outputs."""
+def float_panels(
+    typingctx: Any, bits: Any, minimum: Any, halves: Any, nested: Any, group: Any, tile: Any,
+    count: Any, panel_bytes: Any, weights: Any, groups: Any, x: Any, x_stride: Any, out: Any,
+    out_stride: Any, bias: Any, bias_step: Any, add: Any,
+) -> Any:  # fmt: skip
+    """``count`` panels times ``tile`` rows of float activations -> ``tile`` times 16 outputs each."""
     known = _literals(bits, minimum, halves, nested, group, tile)
     if known is None:
         return None
     form, rows = _form(*known[:5]), known[5]
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        e = Emitter(builder)
-        result = _Result(e, *args[10:14])
-        _float_tile(e, form, rows, (*args[6:10], result))
+        e, b = Emitter(builder), builder
+        count, panel_bytes, weights, groups, x, x_stride = args[6:12]
+        out, out_stride, bias, bias_step, add = args[12:]
+        with e.loop(count) as panel:
+            target, addend = b.add(out, b.mul(panel, I64(64))), b.add(bias, b.mul(panel, bias_step))
+            result = _Result(e, target, out_stride, addend, add)
+            start = b.add(weights, b.mul(panel, panel_bytes))
+            _float_tile(e, form, rows, (start, groups, x, x_stride, result))
         return context.get_dummy_value()
 
-    return types.void(bits, minimum, halves, nested, group, tile, *[types.intp] * 8), codegen
+    return types.void(bits, minimum, halves, nested, group, tile, *[types.intp] * 11), codegen

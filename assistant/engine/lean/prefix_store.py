@@ -20,6 +20,9 @@ from safetensors.numpy import save_file
 
 from assistant.engine.lean.formats import Array
 
+LIMIT_BYTES = 256_000_000
+"""What all stored prefixes together may take on disk."""
+
 _SUFFIX = ".safetensors"
 
 
@@ -34,7 +37,7 @@ class Stored:
 class PrefixStore:
     """The prefixes of one model in one folder, the least recently used deleted beyond a limit."""
 
-    def __init__(self, folder: Path, identity: str, *, limit_bytes: int = 256_000_000) -> None:
+    def __init__(self, folder: Path, identity: str, *, limit_bytes: int = LIMIT_BYTES) -> None:
         self._folder, self._identity, self._limit = folder, identity, limit_bytes
         self._index: dict[str, list[Stored]] = {}
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from assistant.engine.lean import kernels
+from assistant.engine.lean import attention, kernels, runtime
 from assistant.engine.lean.formats import GROUP, Array, padded
 from assistant.engine.lean.pages import Pages
 from assistant.engine.lean.panel import META_BYTES
@@ -26,7 +26,7 @@ BATCH_ROWS = 256
 OUT_ROWS = 32
 """Most rows that one run gives logits for."""
 
-_PIECE_BYTES = 48 * 1024
+_PIECE_BYTES = 24 * 1024
 _LARGE_PIECE_BYTES = 384 * 1024
 RANK_WIDTH = 512
 """Floats a row for the inner results of adapters."""
@@ -150,7 +150,7 @@ class _Builder:
             target.width,
             address(target.meta),
             target.meta_stride,
-            kernels.OUT_ROWS if chosen else kernels.ROWS,
+            runtime.OUT_ROWS if chosen else runtime.ROWS,
             address(b.chosen) if chosen else 0,
         )
 
@@ -184,7 +184,7 @@ class _Builder:
             address(self.buffers.zeros if bias is None else bias),
             0 if bias is None else 64,
             int(add),
-            kernels.OUT_ROWS if chosen else kernels.ROWS,
+            runtime.OUT_ROWS if chosen else runtime.ROWS,
             max(1, _PIECE_BYTES // matrix.panel_bytes),
             matrix.panel_bytes,
             self._large_piece(matrix),
@@ -239,7 +239,7 @@ class _Builder:
         vectors = self.weights.vectors
         store = pages.layer_address(layer)
         self.add(
-            kernels.rotate(wide),
+            attention.rotate(wide),
             address(b.qkv.floats),
             b.qkv.stride,
             s.heads,
@@ -262,7 +262,7 @@ class _Builder:
             b.queries.stride,
         )
         self.add(
-            kernels.attend(wide, full),
+            attention.attend(wide, full),
             address(b.queries.floats),
             b.queries.stride,
             s.heads,
@@ -340,8 +340,8 @@ def build(
     head = weights.matrices.get("head", embedding)
     made.linear(head, buffers.last, buffers.logits, chosen=True)
     count = len(made.rows)
-    operations = aligned(count * kernels.OPERATION_WORDS, "int64")
-    operations = operations.reshape(count, kernels.OPERATION_WORDS)
+    operations = aligned(count * runtime.OPERATION_WORDS, "int64")
+    operations = operations.reshape(count, runtime.OPERATION_WORDS)
     counters = aligned(count * 8, "int64")
     for index, row in enumerate(made.rows):
         operations[index, : len(row)] = row

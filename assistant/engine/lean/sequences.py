@@ -54,13 +54,13 @@ class Sequences:
         made = Sequence(key, row=self._rows.pop())
         if best is not None and common:
             best.used = self._tick()
-            self._adopt(made, best, common)
+            self._adopt_all(made, best, common)
         return made
 
     def fork(self, parent: Sequence) -> Sequence:
         """Return a running sequence with the same contents as another."""
         made = Sequence(parent.key, row=self._rows.pop())
-        self._adopt(made, parent, len(parent.ids))
+        self._adopt_all(made, parent, len(parent.ids))
         return made
 
     def extend(self, sequence: Sequence, ids: Tokens[int]) -> None:
@@ -69,11 +69,15 @@ class Sequences:
         Raises:
             MemoryError: the pool is full, even without anything kept.
         """
+        before, length = len(sequence.ids), len(sequence.ids) + len(ids)
+        try:
+            while len(sequence.pages) < padded(length, TOKENS) // TOKENS:
+                self._make_room()
+                self._put(sequence, self.pages.take())
+        except MemoryError:
+            self.cut(sequence, before)
+            raise
         sequence.ids += ids
-        wanted = padded(len(sequence.ids), TOKENS) // TOKENS
-        while len(sequence.pages) < wanted:
-            self._make_room()
-            self._put(sequence, self.pages.take())
 
     def cut(self, sequence: Sequence, length: int) -> None:
         """Forget what comes after ``length`` tokens."""
@@ -113,6 +117,14 @@ class Sequences:
             if sequence.key == key and (common := _common(sequence.ids, ids)) > found[1]:
                 found = (sequence, common)
         return found
+
+    def _adopt_all(self, made: Sequence, source: Sequence, count: int) -> None:
+        """Take over ``count`` tokens of another sequence, or, without room, none of them."""
+        try:
+            self._adopt(made, source, count)
+        except MemoryError:
+            self.drop(made)
+            raise
 
     def _adopt(self, made: Sequence, source: Sequence, count: int) -> None:
         """Share full pages; the page that will be written on is copied."""

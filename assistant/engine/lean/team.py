@@ -7,7 +7,7 @@ import threading
 
 import numpy as np
 
-from assistant.engine.lean import kernels
+from assistant.engine.lean import runtime
 from assistant.engine.lean.formats import Array
 
 
@@ -28,11 +28,11 @@ class Team:
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
-        self.state = aligned(kernels.STATE_WORDS, "int64")
-        self.state[kernels.THREADS] = threads
+        self.state = aligned(runtime.STATE_WORDS, "int64")
+        self.state[runtime.THREADS] = threads
         self._address = int(self.state.ctypes.data)
         self._wake = [threading.Semaphore(0) for _ in range(threads)]
-        self.state[kernels.PARKED : kernels.PARKED + threads] = 1
+        self.state[runtime.PARKED : runtime.PARKED + threads] = 1
         self._helpers = [
             threading.Thread(target=self._help, args=(i,), name=f"lean-{i}", daemon=True)
             for i in range(1, threads)
@@ -44,17 +44,17 @@ class Team:
         """Run operations ``first`` to ``last`` (excluded) of ``program``."""
         state = self.state
         counters[:] = 0
-        state[kernels.PROGRAM] = program.ctypes.data
-        state[kernels.FIRST], state[kernels.LAST] = first, last
-        kernels.announce(self._address)
+        state[runtime.PROGRAM] = program.ctypes.data
+        state[runtime.FIRST], state[runtime.LAST] = first, last
+        runtime.announce(self._address)
         for index in range(1, self.threads):
-            if kernels.unpark(self._address, index):
+            if runtime.unpark(self._address, index):
                 self._wake[index].release()
-        kernels.execute(self._address, 0, 0)
+        runtime.execute(self._address, 0, 0)
 
     def close(self) -> None:
         """End the helpers."""
-        self.state[kernels.QUIT] = 1
+        self.state[runtime.QUIT] = 1
         for index, helper in enumerate(self._helpers, start=1):
             self._wake[index].release()
             helper.join(timeout=5)
@@ -62,9 +62,9 @@ class Team:
     def _help(self, index: int) -> None:
         while True:
             self._wake[index].acquire()
-            if self.state[kernels.QUIT]:
+            if self.state[runtime.QUIT]:
                 return
-            kernels.serve(self._address, 0, index)
+            runtime.serve(self._address, 0, index)
 
 
 def address(array: Array | None) -> int:

@@ -114,12 +114,7 @@ def read_weights(file: Path) -> Weights:
         ConversionError: it is not such a file, or cut short.
     """
     with file.open("rb") as source:
-        head = source.read(16)
-        if head[:8] != _MAGIC:
-            raise _damaged(file)
-        length = struct.unpack("<Q", head[8:])[0]
-        index = json.loads(source.read(length))
-        start = padded(16 + length, _PAGE)
+        index, start = _read_index(source, file)
         size = file.stat().st_size - start
         if any(entry["at"] + entry["bytes"] > size for entry in index.values()):
             raise _damaged(file)
@@ -133,6 +128,23 @@ def read_weights(file: Path) -> Weights:
         else:
             vectors[name] = data.view(np.float32)
     return Weights(matrices, vectors)
+
+
+def _read_index(source: BinaryIO, file: Path) -> tuple[dict[str, Any], int]:
+    """Return the index and where the data begin."""
+    head = source.read(16)
+    if len(head) < 16 or head[:8] != _MAGIC:
+        raise _damaged(file)
+    length = struct.unpack("<Q", head[8:])[0]
+    if length > file.stat().st_size:
+        raise _damaged(file)
+    try:
+        index: dict[str, Any] = json.loads(source.read(length))
+    except ValueError as error:
+        raise _damaged(file) from error
+    if any(entry.get("form", "f32") not in FORMATS for entry in index.values()):
+        raise _damaged(file)
+    return index, padded(16 + length, _PAGE)
 
 
 def _read_into_memory(source: BinaryIO, start: int, size: int) -> Array:
