@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 
 from assistant.config import Settings
@@ -59,7 +60,7 @@ def _load(settings: Settings, paths: Paths, report: Report, download: bool) -> E
     report("loading", f"Loading {files.name}", None)
     from assistant.engine.opening import open_engine
 
-    return open_engine(
+    engine = open_engine(
         files.path,
         files.kind,
         name=files.name,
@@ -68,6 +69,10 @@ def _load(settings: Settings, paths: Paths, report: Report, download: bool) -> E
         options=engine_options(settings),
         progress=as_progress(report, "loading"),
     )
+    # All that is loaded by now stays. Left to the collector, it would be gone through again and again,
+    # a sixth of a second each time in which no key press is answered.
+    gc.freeze()
+    return engine
 
 
 def engine_options(settings: Settings) -> EngineOptions:

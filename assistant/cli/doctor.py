@@ -140,7 +140,9 @@ def _model() -> Iterator[Finding]:
         return
     yield Finding("model", "ok", f"{files.name}: {files.path}")
     if files.kind == "gguf" and not is_converted(paths.cache, files.sha256):
-        yield Finding("conversion", "ok", "not yet; the first start takes about half a minute longer")
+        yield Finding(
+            "conversion", "ok", "not yet; the first start takes about half a minute longer"
+        )
     yield from _engine(files.path, files.kind, files.sha256)
     if Router(cache=paths.cache).has_head(files.sha256):
         yield Finding("router", "ok", "trained on this model's hidden states")

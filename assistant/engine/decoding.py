@@ -59,7 +59,9 @@ def stream(
         tokens = following(answer.tokens)
         if not tokens:
             answer.reason = "cancelled"
-        for token in tokens:
+        for position, token in enumerate(tokens):
+            if position and stop is not None and stop.is_set():
+                break  # a step may give several tokens; the loop above ends the answer
             piece = answer.add(token)
             if piece:
                 yield Generation(piece)

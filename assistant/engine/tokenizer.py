@@ -68,7 +68,11 @@ class FolderTokenizer:
         variables.pop("tokenize", None)
         tokens = {name: self._token(name) for name in ("bos_token", "eos_token", "pad_token")}
         text: str = self._template.render(
-            messages=messages, **{k: v for k, v in tokens.items() if v}, **variables
+            messages=messages,
+            tools=None,
+            documents=None,
+            **{k: v for k, v in tokens.items() if v},
+            **variables,
         )
         return text
 
@@ -78,7 +82,7 @@ class FolderTokenizer:
         from jinja2.sandbox import ImmutableSandboxedEnvironment
 
         environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
+            trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _generation_blocks()]
         )
         environment.filters["tojson"] = _to_json
         environment.globals["raise_exception"] = _refuse
@@ -102,8 +106,24 @@ def _json(file: Path) -> dict[str, Any]:
     return value
 
 
-def _to_json(value: Any, indent: int | None = None, **_: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+def _to_json(value: Any, ensure_ascii: bool = False, **options: Any) -> str:
+    return json.dumps(value, ensure_ascii=ensure_ascii, **options)
+
+
+def _generation_blocks() -> Any:
+    """Return the extension that lets ``{% generation %}`` blocks, marks for training, through."""
+    from jinja2 import nodes
+    from jinja2.ext import Extension
+
+    class GenerationBlocks(Extension):
+        tags = {"generation"}  # noqa: RUF012 - so that jinja2 declares it
+
+        def parse(self, parser: Any) -> Any:
+            line = next(parser.stream).lineno
+            body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+            return nodes.Scope(body).set_lineno(line)
+
+    return GenerationBlocks
 
 
 def _refuse(message: str) -> None:

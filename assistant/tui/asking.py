@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -44,6 +45,9 @@ class Chat:
     system: str | None = None
 
 
+_GROW_EVERY_S = 0.07
+
+
 @dataclass(slots=True, eq=False)
 class Asking:
     """One turn that was sent: waiting, running or ended."""
@@ -77,11 +81,15 @@ class Asking:
 def hold(session: SessionPort, asking: Asking, post: Callable[[Message], object]) -> None:
     """Hold one turn from start to end, posting what happens; no exception leaves it."""
     error: AssistantError | None = None
+    told = 0.0
     try:
         for event in _events(session, asking):
             if isinstance(event, AnswerPiece):
                 asking.add(event.text)
-                post(AnswerGrew(asking))
+                # Painting costs more than decoding a token: the screen keeps time for key presses.
+                if time.monotonic() - told >= _GROW_EVERY_S:
+                    told = time.monotonic()
+                    post(AnswerGrew(asking))
             else:
                 asking.turn = event.turn
                 post(TurnChanged(asking, event.turn))
@@ -89,6 +97,7 @@ def hold(session: SessionPort, asking: Asking, post: Callable[[Message], object]
         if not isinstance(raised, AssistantError):
             _log.exception("A turn failed unexpectedly")
         error = as_shown(raised)
+    post(AnswerGrew(asking))  # whatever came since it was told last
     post(TurnEnded(asking, error))
 
 

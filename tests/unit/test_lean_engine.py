@@ -18,6 +18,7 @@ from transformers import AutoModelForCausalLM
 from assistant.engine.lean import batch
 from assistant.engine.lean import engine as lean_engine
 from assistant.engine.lean.engine import LeanEngine
+from assistant.engine.lean.lookup import Lookup
 from assistant.engine.lean.model import LeanModel
 from assistant.engine.sampling import Logits
 from assistant.engine.tiny import write_tiny_model
@@ -250,12 +251,24 @@ def test_an_answer_ends_where_the_window_does(
     assert last.usage.prompt_tokens + last.usage.completion_tokens == CONTEXT
 
 
-def test_an_answer_with_guesses_ends_where_the_window_does(engine: LeanEngine) -> None:
-    repeated = user("ab" * (CONTEXT // 2 - 40))
-    last = run(engine, repeated, max_tokens=500)[-1]
+def test_guesses_do_not_go_beyond_the_window(
+    engine: LeanEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = []
+    right = engine._model.read
+
+    def noted(program: Any, parts: Any, **options: Any) -> None:
+        ends.extend(part.position + len(part.tokens) for part in parts)
+        right(program, parts, **options)
+
+    monkeypatch.setattr(engine._model, "read", noted)
+    monkeypatch.setattr(Lookup, "draft", lambda self, answered: [97, 98, 99])
+    monkeypatch.setattr(engine._format, "end_ids", frozenset())
+    last = run(engine, long(CONTEXT - 45), max_tokens=500)[-1]
     assert last.usage is not None
-    total = last.usage.prompt_tokens + last.usage.completion_tokens
-    assert total == CONTEXT if last.finish_reason == "length" else total < CONTEXT
+    assert last.finish_reason == "length"
+    assert last.usage.prompt_tokens + last.usage.completion_tokens == CONTEXT
+    assert max(ends) <= CONTEXT
 
 
 def test_a_prompt_longer_than_the_window_is_refused(engine: LeanEngine) -> None:
@@ -398,6 +411,29 @@ def test_the_same_seed_gives_the_same_answer_and_another_one_another(engine: Lea
     assert together.text == first
 
 
+@pytest.mark.parametrize("right", [0, 1, 2, 3])
+def test_a_guess_that_is_wrong_leaves_no_trace(
+    engine: LeanEngine, monkeypatch: pytest.MonkeyPatch, right: int
+) -> None:
+    """Neither in the answer nor in what the next turn finds in memory."""
+    chosen: list[int] = []
+    monkeypatch.setattr(Lookup, "draft", lambda self, answered: chosen.extend(answered[-1:]) or [])
+    expected = said(run(engine, HELLO, max_tokens=40))
+    following = (*HELLO, Message("assistant", expected), *user("go on"))
+    next_expected = said(run(engine, following))
+    tokens = [*chosen[:40], 0, 0, 0, 0]
+
+    def guess(self: Lookup, answered: Sequence[int]) -> list[int]:
+        known = tokens[len(answered) : len(answered) + right]
+        return [*known, *((token + 1) % 256 for token in tokens[len(answered) + right :])][:3]
+
+    monkeypatch.setattr(Lookup, "draft", guess)
+    engine._sequences.forget_all()
+    assert said(run(engine, HELLO, max_tokens=40)) == expected
+    monkeypatch.setattr(Lookup, "draft", lambda self, answered: [])
+    assert said(run(engine, following)) == next_expected
+
+
 def test_a_repetition_penalty_is_kept_to(engine: LeanEngine) -> None:
     usual = said(run(engine, LONG, max_tokens=60))
     penalized = said(run(engine, LONG, max_tokens=60, repetition_penalty=5.0))
@@ -420,6 +456,13 @@ def test_more_labels_than_one_pass_holds_are_scored_as_one_by_one(engine: LeanEn
     together = engine.score(HELLO, labels)
     assert together == alone(engine, labels)
     assert len({score.logprob for score in together}) == 40
+
+
+def test_many_short_labels_are_scored_as_one_by_one(engine: LeanEngine) -> None:
+    labels = [chr(33 + n) for n in range(60)]
+    together = engine.score(HELLO, labels)
+    assert together == alone(engine, labels)
+    assert len({score.logprob for score in together}) == 60
 
 
 def test_long_labels_are_scored_as_one_by_one(engine: LeanEngine) -> None:

@@ -172,6 +172,15 @@ def test_a_batch_gives_each_prompt_the_answer_it_gets_alone(
     engine.close()
 
 
+def test_a_batch_larger_than_the_memory_for_it_waits_for_room(lean: LeanEngine) -> None:
+    prompts = [(Message("user", f"{n} " + "many words " * 60),) for n in range(24)]
+    decoding = Decoding(max_tokens=300, temperature=1.0, seed=4)
+    together = lean.complete(prompts, decoding)
+    alone = [list(lean.generate(prompt, decoding)) for prompt in prompts[:4]]
+    assert [g.text for g in together[:4]] == [said(pieces) for pieces in alone]
+    assert all(g.finish_reason in ("length", "stop") for g in together)
+
+
 def test_a_stopped_batch_keeps_what_was_done(lean: LeanEngine) -> None:
     stop = threading.Event()
     prompts = [(Message("user", f"number {n}"),) for n in range(30)]

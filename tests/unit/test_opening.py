@@ -195,7 +195,7 @@ UNSUPPORTED: dict[str, dict[str, Any]] = {
     "longrope": {"rope_parameters": {"rope_type": "longrope"}},
     "llama3 that lacks its numbers": {"rope_parameters": {"rope_type": "llama3"}},
     "half rotary": {"partial_rotary_factor": 0.5},
-    "odd hidden size": {"hidden_size": 40, "num_attention_heads": 5},
+    "odd hidden size": {"hidden_size": 40, "head_dim": 8},
     "odd head size": {"head_dim": 7},
     "odd width of all heads": {"head_dim": 6},
     "odd inner size": {"intermediate_size": 65},

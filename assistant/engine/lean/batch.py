@@ -8,12 +8,15 @@ prompt gets alone.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from assistant.engine.chat_format import ChatFormat
 from assistant.engine.decoding import Answer
+from assistant.engine.lean.formats import padded
 from assistant.engine.lean.model import LeanModel, Rows, pieces
+from assistant.engine.lean.pages import TOKENS
 from assistant.engine.lean.program import BATCH_ROWS, Program
 from assistant.engine.lean.sequences import Key, Sequences
 from assistant.engine.lean.sequences import Sequence as Running
@@ -32,96 +35,105 @@ class _Job:
     cached: int
     answer: Answer
     sampler: Sampler
+    pages: int
     text: str = ""
 
-
-def complete_batch(
-    model: LeanModel,
-    sequences: Sequences,
-    program: Program,
-    key: Key,
-    form: ChatFormat,
-    prompts: Sequence[list[int]],
-    decoding: Decoding,
-    *,
-    stop: threading.Event | None,
-    progress: Callable[[int], None] | None,
-    room: Callable[[Sequence[int]], int],
-) -> list[Generation]:
-    """Return one finished generation a prompt, in the order given."""
-    waiting = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
-    results: list[Generation | None] = [None] * len(prompts)
-    running: list[_Job] = []
-    done = 0
-
-    def finish(job: _Job) -> None:
-        nonlocal done
-        sequences.keep(job.sequence)
-        usage = Usage(len(job.ids), job.cached, len(job.answer.tokens))
-        results[job.index] = Generation(job.text + job.answer.rest(), job.answer.reason, usage)
-        done += 1
-        if progress is not None:
-            progress(done)
-
-    try:
-        while waiting or running:
-            if stop is not None and stop.is_set():
-                break
-            while waiting and len(running) < PLACES:
-                index = waiting.pop(0)
-                limit = min(decoding.max_tokens, room(prompts[index]))
-                answer = Answer(form, decoding.stop, limit)
-                job = _admit(
-                    model, sequences, program, key, prompts[index], index, answer, decoding
-                )
-                (finish if job.answer.reason is not None else running.append)(job)
-            if running:
-                _advance(model, sequences, program, running)
-            for job in [job for job in running if job.answer.reason is not None]:
-                running.remove(job)
-                finish(job)
-    finally:
-        for job in running:
-            job.answer.reason = "cancelled"
-            finish(job)
-    empty = Generation("", "cancelled", Usage())
-    return [result or empty for result in results]
+    @property
+    def generation(self) -> Generation:
+        usage = Usage(len(self.ids), self.cached, len(self.answer.tokens))
+        return Generation(self.text + self.answer.rest(), self.answer.reason, usage)
 
 
-def _admit(
-    model: LeanModel,
-    sequences: Sequences,
-    program: Program,
-    key: Key,
-    ids: list[int],
-    index: int,
-    answer: Answer,
-    decoding: Decoding,
-) -> _Job:
-    """Read a prompt and take the first token of its answer."""
-    sequence = sequences.begin(ids[:-1], key)
-    job = _Job(index, ids, sequence, len(sequence.ids), answer, Sampler(decoding))
-    rest = ids[len(sequence.ids) :]
-    for piece in pieces(rest, BATCH_ROWS):
-        start = len(sequence.ids)
-        sequences.extend(sequence, list(piece))
-        model.read(program, [Rows(sequence, start, piece)])
-    logits = model.logits(program, [(len(rest) - 1) % BATCH_ROWS])[0]
-    if answer.reason is None:
-        job.text += answer.add(job.sampler.next(logits, answer.tokens))
-    return job
+class Batch:
+    """Answers prompts side by side, on one program of one model."""
 
+    def __init__(
+        self, model: LeanModel, sequences: Sequences, program: Program, key: Key, form: ChatFormat
+    ) -> None:
+        self._model, self._sequences, self._program = model, sequences, program
+        self._key, self._form = key, form
+        self._running: list[_Job] = []
 
-def _advance(
-    model: LeanModel, sequences: Sequences, program: Program, running: Sequence[_Job]
-) -> None:
-    """Decode one token of every running answer."""
-    parts = []
-    for job in running:
-        token = job.answer.tokens[-1]
-        start = len(job.sequence.ids)
-        sequences.extend(job.sequence, [token])
-        parts.append(Rows(job.sequence, start, [token]))
-    logits = model.next_logits(program, parts)
-    for job, row in zip(running, logits, strict=True):
-        job.text += job.answer.add(job.sampler.next(row, job.answer.tokens))
+    def complete(
+        self,
+        prompts: Sequence[list[int]],
+        decoding: Decoding,
+        *,
+        stop: threading.Event | None,
+        progress: Callable[[int], None] | None,
+    ) -> list[Generation]:
+        """Return one generation a prompt, in the order given; each prompt fits the window.
+
+        Raises:
+            MemoryError: one prompt alone does not fit the pool.
+        """
+        waiting = deque(sorted(range(len(prompts)), key=lambda i: len(prompts[i])))
+        results = [Generation("", "cancelled", Usage()) for _ in prompts]
+        done = 0
+        try:
+            while waiting or self._running:
+                if stop is not None and stop.is_set():
+                    break
+                while waiting and self._has_room(len(prompts[waiting[0]]), decoding):
+                    index = waiting.popleft()
+                    self._admit(index, prompts[index], decoding)
+                self._advance()
+                for job in [job for job in self._running if job.answer.reason is not None]:
+                    results[job.index] = self._end(job)
+                    done += 1
+                    if progress is not None:
+                        progress(done)
+        finally:
+            for job in list(self._running):
+                job.answer.reason = "cancelled"
+                results[job.index] = self._end(job)
+        return results
+
+    def _pages(self, prompt: int, decoding: Decoding) -> int:
+        """Return how many pages a prompt of so many tokens can come to need."""
+        longest = min(prompt + decoding.max_tokens, self._model.shape.context)
+        return padded(longest, TOKENS) // TOKENS + 1
+
+    def _has_room(self, prompt: int, decoding: Decoding) -> bool:
+        if not self._running:
+            return True
+        held = {page for job in self._running for page in job.sequence.pages}
+        growth = sum(job.pages - len(job.sequence.pages) for job in self._running)
+        wanted = len(held) + growth + self._pages(prompt, decoding)
+        return len(self._running) < PLACES and wanted <= self._model.pages.count
+
+    def _admit(self, index: int, ids: list[int], decoding: Decoding) -> None:
+        """Read a prompt and take the first token of its answer."""
+        sequence = self._sequences.begin(ids[:-1], self._key)
+        room = min(decoding.max_tokens, self._model.shape.context - len(ids))
+        answer = Answer(self._form, decoding.stop, room)
+        pages = self._pages(len(ids), decoding)
+        job = _Job(index, ids, sequence, len(sequence.ids), answer, Sampler(decoding), pages)
+        self._running.append(job)
+        rest = ids[len(sequence.ids) :]
+        for piece in pieces(rest, BATCH_ROWS):
+            start = len(sequence.ids)
+            self._sequences.extend(sequence, list(piece))
+            self._model.read(self._program, [Rows(sequence, start, piece)])
+        logits = self._model.logits(self._program, [(len(rest) - 1) % BATCH_ROWS])[0]
+        if answer.reason is None:
+            job.text += answer.add(job.sampler.next(logits, answer.tokens))
+
+    def _advance(self) -> None:
+        """Decode one token of every answer that has not ended."""
+        going = [job for job in self._running if job.answer.reason is None]
+        if not going:
+            return
+        parts = []
+        for job in going:
+            token, start = job.answer.tokens[-1], len(job.sequence.ids)
+            self._sequences.extend(job.sequence, [token])
+            parts.append(Rows(job.sequence, start, [token]))
+        logits = self._model.next_logits(self._program, parts)
+        for job, row in zip(going, logits, strict=True):
+            job.text += job.answer.add(job.sampler.next(row, job.answer.tokens))
+
+    def _end(self, job: _Job) -> Generation:
+        self._running.remove(job)
+        self._sequences.keep(job.sequence)
+        return job.generation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from assistant.engine.base import CandidateScore, EngineInfo
 from assistant.engine.chat_format import ChatFormat
 from assistant.engine.decoding import Answer, stream
 from assistant.engine.lean.adapter_file import AdapterFile, read_adapter
-from assistant.engine.lean.batch import complete_batch
+from assistant.engine.lean.batch import Batch
 from assistant.engine.lean.formats import Array
 from assistant.engine.lean.lookup import Lookup
 from assistant.engine.lean.model import LeanModel, Rows, pieces
@@ -80,7 +81,8 @@ class LeanEngine:
         return tuple(self._adapters)
 
     def load_adapter(self, name: str, folder: Path) -> None:
-        with self._lock:
+        with self._lock, _full_as_error():
+            self._check_open()
             file = read_adapter(folder, self._model.weights, exact=not self._model.integer)
             program = self._model.program_for(file.layers)
             self._adapters[name] = _Loaded(file, program, (name, file.sha256))
@@ -110,7 +112,7 @@ class LeanEngine:
         stop: threading.Event | None = None,
         stable: int = 0,
     ) -> Iterator[Generation]:
-        with self._lock:
+        with self._lock, _full_as_error():
             self._check_open()
             program, key = self._way(adapter)
             ids = self._format.prompt_ids(messages)
@@ -126,8 +128,6 @@ class LeanEngine:
                 yield from stream(
                     answer, following, lambda count: Usage(len(ids), cached, count), stop
                 )
-            except MemoryError as error:
-                raise _full() from error
             finally:
                 self._sequences.keep(sequence)
 
@@ -140,32 +140,23 @@ class LeanEngine:
         stop: threading.Event | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> list[Generation]:
-        with self._lock:
+        with self._lock, _full_as_error():
             self._check_open()
             program, key = self._way(adapter)
             ids = [self._format.prompt_ids(messages) for messages in prompts]
             for prompt in ids:
                 self._room(prompt)
-            return complete_batch(
-                self._model,
-                self._sequences,
-                program,
-                key,
-                self._format,
-                ids,
-                decoding,
-                stop=stop,
-                progress=progress,
-                room=self._room,
-            )
+            batch = Batch(self._model, self._sequences, program, key, self._format)
+            return batch.complete(ids, decoding, stop=stop, progress=progress)
 
     def prepare(self, messages: Sequence[Message], *, adapter: str | None = None) -> None:
-        with self._lock:
+        with self._lock, _full_as_error():
             self._check_open()
             program, key = self._way(adapter)
             ids = self._format.shared_ids(messages)
             if len(ids) < _LEAST_STORED:
                 return
+            self._room(ids)
             self._recall(ids, key)
             sequence = self._sequences.begin(ids, key)
             try:
@@ -296,7 +287,7 @@ class LeanEngine:
         adapter: str | None = None,
         stable: int = 0,
     ) -> list[CandidateScore]:
-        with self._lock:
+        with self._lock, _full_as_error():
             self._check_open()
             program, key = self._way(adapter)
             ids = self._format.prompt_ids(messages)
@@ -313,8 +304,6 @@ class LeanEngine:
                 for group in _groups(answers):
                     scores += self._score_group(program, sequence, first, group)
                 return scores
-            except MemoryError as error:
-                raise _full() from error
             finally:
                 self._sequences.keep(sequence)
 
@@ -344,7 +333,7 @@ class LeanEngine:
         return [CandidateScore(sum(p), len(p), tuple(p)) for p in logprobs]
 
     def text_logprobs(self, text: str, *, adapter: str | None = None) -> list[float]:
-        with self._lock:
+        with self._lock, _full_as_error():
             self._check_open()
             program, key = self._way(adapter)
             ids = self._format.text_ids(text)
@@ -370,8 +359,9 @@ class LeanEngine:
 
     def hidden_state(self, text: str, *, layer: int, suffix: str, max_tokens: int) -> list[float]:
         ids = self._format.cut_ids(text, suffix, max_tokens)
-        with self._lock:
+        with self._lock, _full_as_error():
             self._check_open()
+            self._room(ids)
             sequence = self._sequences.begin([], ("hidden",))
             try:
                 state: Array | None = None
@@ -430,7 +420,12 @@ def _groups(answers: Sequence[Sequence[int]]) -> Iterator[list[Sequence[int]]]:
         yield group
 
 
-def _full() -> EngineError:
-    return EngineError(
-        "The memory for conversations is full.", "Start a new chat or choose a smaller model."
-    )
+@contextlib.contextmanager
+def _full_as_error() -> Iterator[None]:
+    """Turn a full pool into an error that says what to do."""
+    try:
+        yield
+    except MemoryError as error:
+        raise EngineError(
+            "The memory for conversations is full.", "Start a new chat or choose a smaller model."
+        ) from error

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
+from safetensors import SafetensorError
 
 from assistant.engine.base import EngineInfo, Progress
 from assistant.engine.chat_format import ChatFormat
@@ -142,7 +143,7 @@ def _pack(
             with _tensors(source) as get:
                 write_weights(staging, from_tensors(get, shape, precision, report))
         staging.replace(file)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ConversionError(
             f"{source.name} cannot be packed: {error}",
             "Check it with `assistant models verify`, or run it with "

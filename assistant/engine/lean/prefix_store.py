@@ -18,7 +18,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from assistant.engine.lean.formats import Array
+from assistant.engine.lean.formats import Array, padded
+from assistant.engine.lean.pages import TOKENS
 
 LIMIT_BYTES = 256_000_000
 """What all stored prefixes together may take on disk."""
@@ -63,10 +64,12 @@ class PrefixStore:
         try:
             with safe_open(str(stored.file), framework="numpy") as file:
                 pages: Array = file.get_tensor("pages")
-            os.utime(stored.file)
         except (OSError, SafetensorError):
             return None
-        return pages if pages.ndim == 2 and pages.shape[1] == page_bytes else None
+        with contextlib.suppress(OSError):  # a read-only folder: only its age is not renewed
+            os.utime(stored.file)
+        wanted = (padded(len(stored.ids), TOKENS) // TOKENS, page_bytes)
+        return pages if pages.shape == wanted else None
 
     def save(self, ids: Sequence[int], key: Sequence[str], pages: Array) -> None:
         """Store a prefix; a full disk or a read-only folder only means that nothing is stored."""
@@ -79,7 +82,8 @@ class PrefixStore:
             partial.replace(file)
             self._stored(key).append(Stored(tokens, file))
             self._trim()
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
 
     def _scope(self, key: Sequence[str]) -> str:
         """Everything but the tokens, as part of the name: other scopes are not even opened."""
@@ -108,7 +112,8 @@ def _open(file: Path) -> Stored | None:
         with safe_open(str(file), framework="numpy") as opened:
             return Stored(opened.get_tensor("ids"), file)
     except (OSError, SafetensorError):
-        file.unlink(missing_ok=True)  # damaged: it is made again when it is needed
+        with contextlib.suppress(OSError):
+            file.unlink(missing_ok=True)  # damaged: it is made again when it is needed
         return None
 
 

@@ -54,13 +54,24 @@ class Sequences:
         made = Sequence(key, row=self._rows.pop())
         if best is not None and common:
             best.used = self._tick()
-            self._adopt_all(made, best, common)
+            try:
+                self._adopt(made, best, common)
+            except MemoryError:  # no room for a copy: what fills whole pages is shared all the same
+                self.cut(made, common // TOKENS * TOKENS)
         return made
 
     def fork(self, parent: Sequence) -> Sequence:
-        """Return a running sequence with the same contents as another."""
+        """Return a running sequence with the same contents as another.
+
+        Raises:
+            MemoryError: the pool is full, even without anything kept.
+        """
         made = Sequence(parent.key, row=self._rows.pop())
-        self._adopt_all(made, parent, len(parent.ids))
+        try:
+            self._adopt(made, parent, len(parent.ids))
+        except MemoryError:
+            self.drop(made)
+            raise
         return made
 
     def extend(self, sequence: Sequence, ids: Tokens[int]) -> None:
@@ -117,14 +128,6 @@ class Sequences:
             if sequence.key == key and (common := _common(sequence.ids, ids)) > found[1]:
                 found = (sequence, common)
         return found
-
-    def _adopt_all(self, made: Sequence, source: Sequence, count: int) -> None:
-        """Take over ``count`` tokens of another sequence, or, without room, none of them."""
-        try:
-            self._adopt(made, source, count)
-        except MemoryError:
-            self.drop(made)
-            raise
 
     def _adopt(self, made: Sequence, source: Sequence, count: int) -> None:
         """Share full pages; the page that will be written on is copied."""

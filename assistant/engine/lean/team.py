@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import os
+import sys
 import threading
 
 import numpy as np
@@ -60,11 +63,19 @@ class Team:
             helper.join(timeout=5)
 
     def _help(self, index: int) -> None:
+        _give_way()
         while True:
             self._wake[index].acquire()
             if self.state[runtime.QUIT]:
                 return
             runtime.serve(self._address, 0, index)
+
+
+def _give_way() -> None:
+    """Lower this thread's priority a little, so that the screen is drawn while an answer is computed."""
+    if sys.platform == "linux":  # elsewhere a priority belongs to the whole process
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 4)
 
 
 def address(array: Array | None) -> int:

@@ -137,16 +137,14 @@ def softmax_in_place(typingctx: Any, scores: Any, count: Any) -> Any:
 
 
 def _by_tiles(e: Emitter, rows: Any, emit: Callable[[int, Any], None]) -> None:
-    """Emit work on ``rows`` rows: four at a time, then three or single ones. Calls ``emit(tile, row)``."""
+    """Emit work on ``rows`` rows: four at a time, then what is left. Calls ``emit(tile, row)``."""
     b = e.b
     with e.loop(b.lshr(rows, I64(2))) as four:
         emit(4, b.mul(four, I64(4)))
     done, rest = b.and_(rows, I64(-4)), b.and_(rows, I64(3))
-    with b.if_else(b.icmp_unsigned("==", rest, I64(3))) as (three, fewer):
-        with three:
-            emit(3, done)
-        with fewer, e.loop(rest) as single:
-            emit(1, b.add(done, single))
+    for left in (1, 2, 3):
+        with b.if_then(b.icmp_unsigned("==", rest, I64(left))):
+            emit(left, done)
 
 
 @intrinsic
