@@ -14,7 +14,7 @@ import numpy as np
 from assistant.engine.lean.compiler import carray, cfunc
 from assistant.engine.lean.formats import GROUP, PanelFormat
 from assistant.engine.lean.native import bytes_at, floats_at, ints_at, load_bfloat, load_half
-from assistant.engine.lean.panel import META_BYTES, float_panels, integer_panels
+from assistant.engine.lean.panel import META_BYTES, float_rows, integer_rows
 from assistant.engine.lean.runtime import (
     OPERATION_WORDS,
     ROWS,
@@ -57,28 +57,10 @@ def _integer_linear(form: PanelFormat) -> Any:
                 return
             count = piece_end(panels, threads, least, first) - first
             weights, bias = o[3] + first * panel_bytes, o[12] + first * bias_step
-            # Rows outside, panels inside: a tile of rows stays in the nearest cache.
-            r = 0
-            while r < rows:
-                a, m, y = o[6] + r * o[7], o[8] + r * o[9], o[10] + r * o[11] + first * 64
-                if rows - r >= 16:
-                    integer_panels(
-                        bits, minimum, halves, nested, 16, count, panel_bytes, weights, o[5],
-                        a, o[7], m, o[9], y, o[11], bias, bias_step, o[14],
-                    )  # fmt: skip
-                    r += 16
-                elif rows - r >= 4:
-                    integer_panels(
-                        bits, minimum, halves, nested, 4, count, panel_bytes, weights, o[5],
-                        a, o[7], m, o[9], y, o[11], bias, bias_step, o[14],
-                    )  # fmt: skip
-                    r += 4
-                else:
-                    integer_panels(
-                        bits, minimum, halves, nested, 1, count, panel_bytes, weights, o[5],
-                        a, o[7], m, o[9], y, o[11], bias, bias_step, o[14],
-                    )  # fmt: skip
-                    r += 1
+            integer_rows(
+                bits, minimum, halves, nested, rows, count, panel_bytes, weights, o[5], o[6], o[7],
+                o[8], o[9], o[10] + first * 64, o[11], bias, bias_step, o[14],
+            )  # fmt: skip
 
     return kernel
 
@@ -100,21 +82,10 @@ def _float_linear(form: PanelFormat) -> Any:
                 return
             count = piece_end(panels, threads, least, first) - first
             weights, bias = o[3] + first * panel_bytes, o[12] + first * bias_step
-            r = 0
-            while r < rows:
-                x, y = o[6] + r * o[7], o[10] + r * o[11] + first * 64
-                if rows - r >= 8:
-                    float_panels(
-                        bits, minimum, halves, nested, columns, 8, count, panel_bytes, weights,
-                        o[5], x, o[7], y, o[11], bias, bias_step, o[14],
-                    )  # fmt: skip
-                    r += 8
-                else:
-                    float_panels(
-                        bits, minimum, halves, nested, columns, 1, count, panel_bytes, weights,
-                        o[5], x, o[7], y, o[11], bias, bias_step, o[14],
-                    )  # fmt: skip
-                    r += 1
+            float_rows(
+                bits, minimum, halves, nested, columns, rows, count, panel_bytes, weights, o[5],
+                o[6], o[7], o[10] + first * 64, o[11], bias, bias_step, o[14],
+            )  # fmt: skip
 
     return kernel
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from assistant.engine.lean.compiler import intrinsic, ir, types
@@ -199,8 +200,7 @@ def integer_panels(
         count, panel_bytes, weights, groups, *activations = args[5:13]
         out, out_stride, bias, bias_step, add = args[13:]
         with e.loop(count) as panel:
-            target, addend = b.add(out, b.mul(panel, I64(64))), b.add(bias, b.mul(panel, bias_step))
-            result = _Result(e, target, out_stride, addend, add)
+            result = _result(e, panel, out, out_stride, bias, bias_step, add)
             start = b.add(weights, b.mul(panel, panel_bytes))
             _integer_tile(e, form, rows, (start, groups, *activations, result))
         return context.get_dummy_value()
@@ -225,10 +225,96 @@ def float_panels(
         count, panel_bytes, weights, groups, x, x_stride = args[6:12]
         out, out_stride, bias, bias_step, add = args[12:]
         with e.loop(count) as panel:
-            target, addend = b.add(out, b.mul(panel, I64(64))), b.add(bias, b.mul(panel, bias_step))
-            result = _Result(e, target, out_stride, addend, add)
+            result = _result(e, panel, out, out_stride, bias, bias_step, add)
             start = b.add(weights, b.mul(panel, panel_bytes))
             _float_tile(e, form, rows, (start, groups, x, x_stride, result))
         return context.get_dummy_value()
 
     return types.void(bits, minimum, halves, nested, group, tile, *[types.intp] * 11), codegen
+
+
+def _by_tiles(e: Emitter, rows: Any, largest: int, emit: Callable[[int, Any], None]) -> None:
+    """Emit work on ``rows`` rows in tiles of ``largest`` and, for the rest, of each smaller power of 2."""
+    b = e.b
+    shift = largest.bit_length() - 1
+    with e.loop(b.lshr(rows, I64(shift))) as tile:
+        emit(largest, b.shl(tile, I64(shift)))
+    done = b.and_(rows, I64(-largest))
+    size = largest // 2
+    while size:
+        with b.if_then(b.icmp_unsigned("!=", b.and_(rows, I64(size)), I64(0))):
+            emit(size, done)
+        done = b.add(done, b.and_(rows, I64(size)))
+        size //= 2
+
+
+@intrinsic
+def integer_rows(
+    typingctx: Any, bits: Any, minimum: Any, halves: Any, nested: Any, rows: Any, count: Any,
+    panel_bytes: Any, weights: Any, groups: Any, codes: Any, codes_stride: Any, meta: Any,
+    meta_stride: Any, out: Any, out_stride: Any, bias: Any, bias_step: Any, add: Any,
+) -> Any:  # fmt: skip
+    """``count`` panels times any number of rows: tile by tile, the panels inside a tile."""
+    known = _literals(bits, minimum, halves, nested)
+    if known is None:
+        return None
+    form = _form(*known)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        e, b = Emitter(builder), builder
+        rows, count, panel_bytes, weights, groups = args[4:9]
+        codes, codes_stride, meta, meta_stride, out, out_stride, bias, bias_step, add = args[9:]
+
+        def emit(tile: int, first: Any) -> None:
+            a = b.add(codes, b.mul(codes_stride, first))
+            m = b.add(meta, b.mul(meta_stride, first))
+            y = b.add(out, b.mul(out_stride, first))
+            with e.loop(count) as panel:
+                result = _result(e, panel, y, out_stride, bias, bias_step, add)
+                start = b.add(weights, b.mul(panel, panel_bytes))
+                _integer_tile(
+                    e, form, tile, (start, groups, a, codes_stride, m, meta_stride, result)
+                )
+
+        _by_tiles(e, rows, 16, emit)
+        return context.get_dummy_value()
+
+    return types.void(bits, minimum, halves, nested, *[types.intp] * 14), codegen
+
+
+@intrinsic
+def float_rows(
+    typingctx: Any, bits: Any, minimum: Any, halves: Any, nested: Any, group: Any, rows: Any,
+    count: Any, panel_bytes: Any, weights: Any, groups: Any, x: Any, x_stride: Any, out: Any,
+    out_stride: Any, bias: Any, bias_step: Any, add: Any,
+) -> Any:  # fmt: skip
+    """The same with float activations."""
+    known = _literals(bits, minimum, halves, nested, group)
+    if known is None:
+        return None
+    form = _form(*known)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        e, b = Emitter(builder), builder
+        rows, count, panel_bytes, weights, groups, x, x_stride = args[5:12]
+        out, out_stride, bias, bias_step, add = args[12:]
+
+        def emit(tile: int, first: Any) -> None:
+            a, y = b.add(x, b.mul(x_stride, first)), b.add(out, b.mul(out_stride, first))
+            with e.loop(count) as panel:
+                result = _result(e, panel, y, out_stride, bias, bias_step, add)
+                start = b.add(weights, b.mul(panel, panel_bytes))
+                _float_tile(e, form, tile, (start, groups, a, x_stride, result))
+
+        _by_tiles(e, rows, 8, emit)
+        return context.get_dummy_value()
+
+    return types.void(bits, minimum, halves, nested, group, *[types.intp] * 12), codegen
+
+
+def _result(
+    e: Emitter, panel: Any, out: Any, stride: Any, bias: Any, bias_step: Any, add: Any
+) -> _Result:
+    """Return where the outputs of a panel go."""
+    target = e.b.add(out, e.b.mul(panel, I64(64)))
+    return _Result(e, target, stride, e.b.add(bias, e.b.mul(panel, bias_step)), add)
