@@ -76,11 +76,9 @@ def _load(settings: Settings, paths: Paths, report: Report, download: bool) -> E
 def _spare_collections() -> None:
     """Keep the garbage collector from pausing the screen: a full round takes up to a quarter second.
 
-    All that is loaded by now stays, so it need not be gone through again and again; and what comes
-    after is looked at less often than by default.
+    All that is loaded by now stays, so it need not be gone through again and again.
     """
     gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
 
 
 def engine_options(settings: Settings) -> EngineOptions:

@@ -157,7 +157,8 @@ PARTS: tuple[tuple[str, str, tuple[str, ...], Callable[[Report], str]], ...] = (
     ("Memory", "Largest resident memory of a process that loads the model and answers one turn.",
      ("memory",), lambda report: plain(report, "memory")),
     ("Adapters", "LoRA on all linear layers.", ("adapter",), lambda report: plain(report, "adapter")),
-    ("Many prompts at once", "32 prompts of mixed length, 48 tokens each.", ("batch",),
+    ("Many prompts at once", "32 prompts, 48 tokens each, reading them included. Where answers repeat "
+     "their prompts, prompt lookup helps those that come one by one.", ("batch",),
      lambda report: plain(report, "batch")),
     ("Routing and the store", "A turn routed; turns stored and found.", ("route", "store"),
      lambda report: plain(report, "route", "store")),

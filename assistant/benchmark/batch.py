@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from assistant.benchmark.results import Result, median_ratio, result
 from assistant.benchmark.subject import Subject
-from assistant.benchmark.texts import mixed_prompts
+from assistant.benchmark.texts import mixed_prompts, open_prompts
 
 if TYPE_CHECKING:
     from assistant.engine.base import Engine
@@ -21,37 +21,61 @@ _ALONE, _TOGETHER = "one by one", "batch"
 
 
 def run(subject: Subject) -> list[Result]:
-    """Answer 32 prompts of mixed length both ways; tokens a second count the answers' tokens."""
+    """Answer 32 prompts both ways; tokens a second count the answers' tokens, reading included.
+
+    Once with prompts of mixed length whose answers repeat much of them, where prompt lookup helps one by
+    one, and once with short ones whose answers are new.
+    """
     from assistant.types import Decoding, Message
 
-    prompts = [[Message("user", text)] for text in mixed_prompts(PROMPTS)]
+    kinds = {
+        "answers that repeat": mixed_prompts(PROMPTS),
+        "answers of their own": open_prompts(PROMPTS),
+    }
     decoding = Decoding(max_tokens=TOKENS)
-    speeds: dict[str, list[float]] = {_ALONE: [], _TOGETHER: []}
-    texts: dict[str, list[str]] = {}
+    rows: list[Result] = []
     engine = subject.open("auto")
     try:
-        engine.complete(prompts[:2], Decoding(max_tokens=2))  # the first call pays for what is new
-        rounds = min(subject.runs, _MOST_RUNS)
-        for round_ in range(rounds):
-            for kind, way in ((_ALONE, _one_by_one), (_TOGETHER, _together)):
-                speed, texts[kind] = _timed(way, engine, prompts, decoding)
-                speeds[kind].append(speed)
-            subject.note(f"{_SUITE}: round {round_ + 1} of {rounds}")
+        for kind, texts in kinds.items():
+            prompts = [[Message("user", text)] for text in texts]
+            engine.complete(
+                prompts[:2], Decoding(max_tokens=2)
+            )  # the first call pays for what is new
+            rows += _compared(subject, engine, kind, prompts, decoding)
     finally:
         engine.close()
-    same = sum(a == b for a, b in zip(texts[_ALONE], texts[_TOGETHER], strict=True)) / PROMPTS
-    ratio = median_ratio(speeds[_TOGETHER], speeds[_ALONE])
+    return rows
+
+
+def _compared(
+    subject: Subject,
+    engine: Engine,
+    kind: str,
+    prompts: Sequence[Sequence[Message]],
+    decoding: Decoding,
+) -> list[Result]:
+    speeds: dict[str, list[float]] = {_ALONE: [], _TOGETHER: []}
+    texts: dict[str, list[str]] = {}
+    rounds = min(subject.runs, _MOST_RUNS)
+    for round_ in range(rounds):
+        for name, way in ((_ALONE, _one_by_one), (_TOGETHER, _together)):
+            speed, texts[name] = _timed(way, engine, prompts, decoding)
+            speeds[name].append(speed)
+        subject.note(f"{_SUITE}, {kind}: round {round_ + 1} of {rounds}")
+    same = sum(a == b for a, b in zip(texts[_ALONE], texts[_TOGETHER], strict=True)) / len(prompts)
+    alone = f"{kind}, {_ALONE}"
+    together = result(
+        _SUITE,
+        (subject.name, kind, _TOGETHER),
+        speeds[_TOGETHER],
+        "tokens/s",
+        baseline=alone,
+        ratio=median_ratio(speeds[_TOGETHER], speeds[_ALONE]),
+    )
     return [
-        result(_SUITE, (subject.name, _ALONE), speeds[_ALONE], "tokens/s"),
-        result(
-            _SUITE,
-            (subject.name, _TOGETHER),
-            speeds[_TOGETHER],
-            "tokens/s",
-            baseline=_ALONE,
-            ratio=ratio,
-        ),
-        result(_SUITE, (subject.name, "share of identical answers"), [same], "share"),
+        result(_SUITE, (subject.name, kind, _ALONE), speeds[_ALONE], "tokens/s"),
+        together,
+        result(_SUITE, (subject.name, kind, "share of identical answers"), [same], "share"),
     ]
 
 

@@ -75,3 +75,19 @@ def mixed_prompts(count: int) -> list[str]:
         length = (12, 30, 60, 110)[index % 4] + index
         prompts.append(f"Say in other words: {' '.join(words[:length])}")
     return prompts
+
+
+_THINGS = (
+    "a lighthouse", "a violin", "a compass", "an umbrella", "a glacier", "a library", "a volcano",
+    "a market", "a bridge", "a telescope", "a garden", "a harbour", "a clock", "a desert",
+    "a school", "a windmill",
+)  # fmt: skip
+
+
+def open_prompts(count: int) -> list[str]:
+    """Return ``count`` short prompts whose answers repeat nothing that was given."""
+    asked = ("Write three sentences about {}.", "Tell a child what {} is good for.")
+    return [
+        asked[index // len(_THINGS) % len(asked)].format(_THINGS[index % len(_THINGS)])
+        for index in range(count)
+    ]

@@ -7,6 +7,7 @@ Exit codes: 0 done, 1 failed with a clear message, 2 wrong usage, 3 the gate ref
 from __future__ import annotations
 
 import difflib
+import gc
 import importlib
 import os
 import sys
@@ -99,6 +100,9 @@ def with_default_command(arguments: Sequence[str], *, piped: bool) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and exit."""
+    # Libraries make hundreds of thousands of objects as they load, none of them garbage. With the usual
+    # thresholds the collector goes through all of them several times, and again while one types.
+    gc.set_threshold(20_000, 20, 50)
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     stdout = sys.stdout

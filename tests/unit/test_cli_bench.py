@@ -86,11 +86,11 @@ def test_a_batch_gives_the_answers_that_one_by_one_gives(
     monkeypatch.setattr(batch, "PROMPTS", 4)  # a byte is a token here, and the window is small
     rows = rows_of(run(model, "--suite", "batch", "--json"))
     assert [row["name"] for row in rows] == [
-        "tiny, one by one",
-        "tiny, batch",
-        "tiny, share of identical answers",
+        f"tiny, {kind}, {what}"
+        for kind in ("answers that repeat", "answers of their own")
+        for what in ("one by one", "batch", "share of identical answers")
     ]
-    assert rows[2]["value"] == 1.0
+    assert rows[2]["value"] == rows[5]["value"] == 1.0
 
 
 def test_adapters(model: Path) -> None:
