@@ -24,7 +24,7 @@ from assistant.engine.lean.formats import (
     padded,
     quantize,
 )
-from assistant.engine.lean.panel import META_BYTES, float_panels, integer_panels
+from assistant.engine.lean.panel import META_BYTES, float_rows, integer_rows
 from assistant.engine.lean.team import aligned
 from assistant.engine.lean.vectors import gated_silu, quantize_group, softmax_in_place
 from assistant.engine.lean.weights import Matrix, matrix_from
@@ -239,7 +239,7 @@ def integer_product(form: PanelFormat, tile: int) -> Callable[..., Any]:
         panels: int, size: int, w: int, n: int, a: int, s: int, m: int, t: int, y: int, z: int,
         bias: int, step: int, add: int,
     ) -> None:  # fmt: skip
-        integer_panels(
+        integer_rows(
             bits, minimum, halves, nested, tile, panels, size, w, n, a, s, m, t, y, z,
             bias, step, add,
         )  # fmt: skip
@@ -265,7 +265,7 @@ def float_product(form: PanelFormat, tile: int) -> Callable[..., Any]:
         panels: int, size: int, w: int, n: int, a: int, s: int, y: int, z: int, bias: int,
         step: int, add: int,
     ) -> None:  # fmt: skip
-        float_panels(
+        float_rows(
             bits, minimum, halves, nested, group, tile, panels, size, w, n, a, s, y, z,
             bias, step, add,
         )  # fmt: skip

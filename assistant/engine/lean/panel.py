@@ -183,56 +183,6 @@ def _literals(*kinds: Any) -> list[int] | None:
     )
 
 
-@intrinsic
-def integer_panels(
-    typingctx: Any, bits: Any, minimum: Any, halves: Any, nested: Any, tile: Any, count: Any,
-    panel_bytes: Any, weights: Any, groups: Any, codes: Any, codes_stride: Any, meta: Any,
-    meta_stride: Any, out: Any, out_stride: Any, bias: Any, bias_step: Any, add: Any,
-) -> Any:  # fmt: skip
-    """``count`` panels times ``tile`` rows of quantized activations -> ``tile`` times 16 outputs each."""
-    known = _literals(bits, minimum, halves, nested, tile)
-    if known is None:
-        return None
-    form, rows = _form(*known[:4]), known[4]
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        e, b = Emitter(builder), builder
-        count, panel_bytes, weights, groups, *activations = args[5:13]
-        out, out_stride, bias, bias_step, add = args[13:]
-        with e.loop(count) as panel:
-            result = _result(e, panel, out, out_stride, bias, bias_step, add)
-            start = b.add(weights, b.mul(panel, panel_bytes))
-            _integer_tile(e, form, rows, (start, groups, *activations, result))
-        return context.get_dummy_value()
-
-    return types.void(bits, minimum, halves, nested, tile, *[types.intp] * 13), codegen
-
-
-@intrinsic
-def float_panels(
-    typingctx: Any, bits: Any, minimum: Any, halves: Any, nested: Any, group: Any, tile: Any,
-    count: Any, panel_bytes: Any, weights: Any, groups: Any, x: Any, x_stride: Any, out: Any,
-    out_stride: Any, bias: Any, bias_step: Any, add: Any,
-) -> Any:  # fmt: skip
-    """``count`` panels times ``tile`` rows of float activations -> ``tile`` times 16 outputs each."""
-    known = _literals(bits, minimum, halves, nested, group, tile)
-    if known is None:
-        return None
-    form, rows = _form(*known[:5]), known[5]
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        e, b = Emitter(builder), builder
-        count, panel_bytes, weights, groups, x, x_stride = args[6:12]
-        out, out_stride, bias, bias_step, add = args[12:]
-        with e.loop(count) as panel:
-            result = _result(e, panel, out, out_stride, bias, bias_step, add)
-            start = b.add(weights, b.mul(panel, panel_bytes))
-            _float_tile(e, form, rows, (start, groups, x, x_stride, result))
-        return context.get_dummy_value()
-
-    return types.void(bits, minimum, halves, nested, group, tile, *[types.intp] * 11), codegen
-
-
 def _by_tiles(e: Emitter, rows: Any, largest: int, emit: Callable[[int, Any], None]) -> None:
     """Emit work on ``rows`` rows in tiles of ``largest`` and, for the rest, of each smaller power of 2."""
     b = e.b
@@ -254,7 +204,7 @@ def integer_rows(
     panel_bytes: Any, weights: Any, groups: Any, codes: Any, codes_stride: Any, meta: Any,
     meta_stride: Any, out: Any, out_stride: Any, bias: Any, bias_step: Any, add: Any,
 ) -> Any:  # fmt: skip
-    """``count`` panels times any number of rows: tile by tile, the panels inside a tile."""
+    """``count`` panels times any number of rows of quantized activations: 16 outputs each, tile by tile."""
     known = _literals(bits, minimum, halves, nested)
     if known is None:
         return None
@@ -288,7 +238,7 @@ def float_rows(
     count: Any, panel_bytes: Any, weights: Any, groups: Any, x: Any, x_stride: Any, out: Any,
     out_stride: Any, bias: Any, bias_step: Any, add: Any,
 ) -> Any:  # fmt: skip
-    """The same with float activations."""
+    """``count`` panels times any number of rows of float activations."""
     known = _literals(bits, minimum, halves, nested, group)
     if known is None:
         return None
