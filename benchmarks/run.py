@@ -1,6 +1,6 @@
 """Runs all suites on the three models and writes ``benchmarks/results/<date>-<model>.json``.
 
-Run ``python benchmarks/run.py`` (an hour or two) on a machine that does nothing else. Every suite has a
+Run ``python benchmarks/run.py`` (half an hour with ``--runs 3``) on a machine that does nothing else. Every suite has a
 process of its own, so that none inherits another's memory; what is there after each is written at once.
 """
 

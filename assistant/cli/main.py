@@ -102,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program and exit."""
     # Libraries make hundreds of thousands of objects as they load, none of them garbage. With the usual
     # thresholds the collector goes through all of them several times, and again while one types.
-    gc.set_threshold(20_000, 20, 50)
+    gc.set_threshold(5_000, 10, 200)
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     stdout = sys.stdout

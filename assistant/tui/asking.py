@@ -45,7 +45,7 @@ class Chat:
     system: str | None = None
 
 
-_GROW_EVERY_S = 0.07
+_GROW_EVERY_S = 0.1
 
 
 @dataclass(slots=True, eq=False)

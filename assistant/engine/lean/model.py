@@ -47,6 +47,7 @@ class LeanModel:
         self.pages = Pages(
             shape, tokens=pool_tokens or shape.context, sequences=sequences, wide=wide
         )
+        threads = min(threads, runtime.MOST_THREADS)
         self.buffers = Buffers(shape, integer, threads, shape.context)
         self.team = Team(threads)
         self.base = self.program_for(None)

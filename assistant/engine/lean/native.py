@@ -36,7 +36,6 @@ floats_at = _view(types.float32)
 ints_at = _view(types.int64)
 ints32_at = _view(types.int32)
 bytes_at = _view(types.uint8)
-words_at = _view(types.uint16)
 
 
 @intrinsic

@@ -23,10 +23,11 @@ OPERATION_WORDS = 24
 """Length of an operation in 64-bit words: kernel, barrier, counter, then arguments."""
 
 # The shared state, one word each; what several threads write has a cache line of its own.
-ROWS, OUT_ROWS, THREADS, FIRST, LAST, PROGRAM, COUNTERS, COUNTER_COUNT = range(8)
+ROWS, OUT_ROWS, THREADS, FIRST, LAST, PROGRAM = range(6)
 ARRIVED, GENERATION, JOB, QUIT, PARKED, SEEN = 16, 24, 32, 40, 48, 304
 STATE_WORDS = 560
 MOST_THREADS = 256
+"""How many threads the state has room for."""
 
 SIGNATURE = types.void(types.intp, types.intp, types.intp)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import mmap
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -163,9 +163,3 @@ def _read_into_memory(source: BinaryIO, start: int, size: int) -> Array:
 
 def _damaged(file: Path) -> ConversionError:
     return ConversionError(f"{file} is damaged.", "Delete it: it is made anew at the next start.")
-
-
-def iterate(weights: Weights) -> Iterator[tuple[str, Matrix | Array]]:
-    """Yield every part by name."""
-    yield from weights.matrices.items()
-    yield from weights.vectors.items()
