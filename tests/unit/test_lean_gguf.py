@@ -21,7 +21,6 @@ from assistant.engine.lean.shape import Shape
 from assistant.engine.lean.weights import (
     Matrix,
     Weights,
-    iterate,
     matrix_from,
     read_weights,
     write_weights,
@@ -221,7 +220,8 @@ def written(tmp_path: Path) -> Path:
 
 
 def test_packed_weights_are_read_back_as_written(written: Path) -> None:
-    found = dict(iterate(read_weights(written)))
+    weights = read_weights(written)
+    found = {**weights.matrices, **weights.vectors}
     wanted = parts()
     assert set(found) == set(wanted)
     for name, part in wanted.items():
