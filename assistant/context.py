@@ -27,11 +27,8 @@ class Fitted:
 
 
 def previous_turn_text(turns: Sequence[Turn]) -> str | None:
-    """Return the last turn as the router reads it: ``User: …`` and ``Assistant: …`` lines."""
-    if not turns:
-        return None
-    last = turns[-1]
-    return f"User: {last.user_text}\nAssistant: {last.correction or last.answer}"
+    """Return the last turn as the router reads it, ``None`` where there is none."""
+    return turns[-1].as_context if turns else None
 
 
 def relevant_turns(task: str, text: str, has_passage: bool, turns: Sequence[Turn]) -> list[Turn]:

@@ -31,6 +31,7 @@ from assistant.models.installed import installed_names
 from assistant.paths import Paths, user_paths
 from assistant.prompts import DEFAULT_SHOTS, Prompts
 from assistant.request import Request, read_request
+from assistant.router.router import Reasons
 from assistant.store.store import Store
 from assistant.tasks import TASKS, decoding_for
 from assistant.types import (
@@ -55,6 +56,10 @@ class RouterLike(Protocol):
     def route(
         self, text: str, context: str | None = None, engine: Engine | None = None
     ) -> Route: ...
+
+    def explain(
+        self, text: str, context: str | None = None, engine: Engine | None = None
+    ) -> Reasons: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,9 @@ class DownloadPlan:
     licence: str
     sources: str
 
+
+Decide = Callable[[Route], str | None]
+"""Asks the user which of ``Route.unsure`` it is; ``None`` leaves it to the router."""
 
 Reload = Callable[[str], tuple[Settings, EngineLoader]]
 """Makes settings and loader for another model."""
@@ -131,11 +139,13 @@ class Session:
         options: AskOptions | None = None,
         replaces: str | None = None,
         stop: threading.Event | None = None,
+        decide: Decide | None = None,
     ) -> Iterator[Event]:
         """Hold one turn and yield its events; the user's message is stored before anything else.
 
         ``replaces`` hides that turn and all after it (edit, regenerate). Setting ``stop`` ends
-        the answer within one token; what was said until then is kept.
+        the answer within one token; what was said until then is kept. ``decide`` is called when the
+        router is unsure; what it says is learned, ``None`` goes by the likeliest task.
 
         Raises:
             AssistantError: the turn failed; it is stored as failed, with the reason.
@@ -152,7 +162,7 @@ class Session:
         said = ""
         try:
             yield TurnStarted(turn)
-            for event in self._answer(turn, options, clock, stop):
+            for event in self._answer(turn, options, clock, stop, decide):
                 if isinstance(event, AnswerPiece):
                     said += event.text
                 else:
@@ -186,6 +196,7 @@ class Session:
         *,
         options: AskOptions | None = None,
         stop: threading.Event | None = None,
+        decide: Decide | None = None,
     ) -> Iterator[Event]:
         """Ask the same again in place of ``turn_id``; the old answer stays on record, hidden.
 
@@ -202,6 +213,7 @@ class Session:
             options=options,
             replaces=old.id,
             stop=stop,
+            decide=decide,
         )
 
     def route(self, text: str, previous_turn: str | None = None) -> Route:
@@ -222,9 +234,24 @@ class Session:
         """Store which task the turn should have been routed to."""
         return self.store.add_feedback(turn_id, route=task, source="app")
 
-    def explain(self, turn_id: str) -> str:
-        """Return Markdown that says why a turn was answered as it was."""
-        return explain_turn(self.store.turn(turn_id))
+    def explain(self, turn_id: str, *, read_again: bool = True) -> str:
+        """Return Markdown that says why a turn was answered as it was.
+
+        Which words spoke for the task is found by reading the turn again (a second or so); where the
+        model is not loaded, or ``read_again`` is off, only what was stored is told.
+        """
+        turn = self.store.turn(turn_id)
+        reasons = self.reasons(turn) if read_again else None
+        return explain_turn(turn, reasons)
+
+    def reasons(self, turn: Turn) -> Reasons | None:
+        """Return why the router takes a turn as it does, ``None`` where nothing was to be decided."""
+        if turn.route is None or turn.route.source == "forced":
+            return None
+        earlier = [t for t in self.store.turns(turn.conversation_id) if t.position < turn.position]
+        ready = self.loader.status.state == "ready"
+        engine = self.loader.get() if ready and turn.route.source != "light" else None
+        return self.router.explain(turn.user_text, context.previous_turn_text(earlier), engine)
 
     def tasks(self) -> list[str]:
         """Return the names of all tasks: the five built in, then the user's own."""
@@ -267,12 +294,17 @@ class Session:
         options: AskOptions,
         clock: _Clock,
         stop: threading.Event | None,
+        decide: Decide | None,
     ) -> Iterator[Event]:
         engine = self.loader.get(stop, self.prompts.warm)  # libraries load while the model does
         clock.started = time.perf_counter()  # loading is paid once and is not part of a turn
         earlier = [t for t in self.store.turns(turn.conversation_id) if t.position < turn.position]
         route = self._route(turn.user_text, options, earlier, engine)
         clock.route_s = clock.elapsed()
+        if route.unsure and decide is not None:
+            asked = time.perf_counter()
+            route = self._asked(turn, route, decide(route))
+            clock.started += time.perf_counter() - asked  # the user's own time
         turn = replace(
             turn,
             route=route,
@@ -299,6 +331,14 @@ class Session:
         self.prompts.get(options.task)  # an unknown name is an error, said at once
         scores = {name: float(name == options.task) for name in self.tasks()}
         return Route(options.task, 1.0, scores, "forced")
+
+    def _asked(self, turn: Turn, route: Route, task: str | None) -> Route:
+        """Return the route after the user was asked; what was said is learned like a correction."""
+        if task is None:
+            return route
+        self.store.save_turn(replace(turn, route=route))
+        self.store.add_feedback(turn.id, route=task, source="asked")
+        return replace(route, task=task, confidence=1.0, source="asked")
 
     def _limit(self, engine: Engine) -> int:
         own = self.settings.context_tokens

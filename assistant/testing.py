@@ -8,9 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from assistant.engine.base import CandidateScore, EngineInfo
+import numpy as np
+from numpy.typing import NDArray
+
+from assistant.engine.base import CandidateScore, EngineInfo, Reading
 from assistant.engine.loader import EngineLoader
 from assistant.errors import AssistantError
+from assistant.router.router import Reasons
+from assistant.router.why import Part
 from assistant.types import Decoding, FinishReason, Generation, Message, Route, Usage
 
 
@@ -85,8 +90,18 @@ class FakeEngine:
         text = messages[-1].content.lower()
         return [CandidateScore(-0.1 if c.lower() in text else -2.0, 1) for c in candidates]
 
-    def hidden_state(self, text: str, *, layer: int, suffix: str, max_tokens: int) -> list[float]:
-        return [float(len(text) % (i + 2)) for i in range(self._info.hidden_size)]
+    def hidden_states(
+        self,
+        texts: Sequence[str],
+        reading: Reading,
+        *,
+        progress: Callable[[int], None] | None = None,
+    ) -> NDArray[np.float32]:
+        width = self._info.hidden_size * (1 if reading.mean_layer is None else 2)
+        rows = [[float(len(text) % (i + 2)) for i in range(width)] for text in texts]
+        if progress is not None:
+            progress(len(texts))
+        return np.asarray(rows, dtype=np.float32).reshape(len(texts), width)
 
     def complete(
         self,
@@ -128,14 +143,33 @@ class FakeEngine:
 class FakeRouter:
     """A router that says ``chat`` unless a rule given by the test says otherwise."""
 
-    def __init__(self, rules: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        rules: dict[str, str] | None = None,
+        unsure: dict[str, tuple[str, ...]] | None = None,
+    ) -> None:
         self.rules = rules or {}
+        self.unsure = unsure or {}
 
     def route(self, text: str, context: str | None = None, engine: object = None) -> Route:
         tasks = ("qa", "translation", "summarization", "classification", "chat")
         task = next((task for word, task in self.rules.items() if word in text), "chat")
         scores = {name: (0.9 if name == task else 0.025) for name in tasks}
-        return Route(task, 0.9, scores, "light")
+        unsure = next((pair for word, pair in self.unsure.items() if word in text), ())
+        return Route(task, 0.9, scores, "light", unsure)
+
+    def route_all(
+        self,
+        turns: Sequence[tuple[str, str | None]],
+        engine: object = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> list[Route]:
+        return [self.route(text, context, engine) for text, context in turns]
+
+    def explain(self, text: str, context: str | None = None, engine: object = None) -> Reasons:
+        route = self.route(text, context, engine)
+        parts = [Part(word, {route.task: 1.0}) for word in text.split()]
+        return Reasons(route, tuple(parts), ())
 
 
 def ready_loader(engine: FakeEngine | None = None) -> EngineLoader:

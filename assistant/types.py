@@ -37,13 +37,17 @@ class Route:
     """Which task a turn was routed to, with one probability a task (they sum to 1).
 
     ``source`` says who decided: ``model`` (classifier on the model's hidden states), ``light``
-    (character n-grams, used while no model is there), or ``forced`` (the user chose the task).
+    (character n-grams, used while no model is there), ``forced`` (the user chose the task), or
+    ``asked`` (the router was unsure and the user said). ``unsure`` names the tasks worth asking about,
+    the likeliest first; ``learned`` is the share that the user's earlier corrections had (0 to 1).
     """
 
     task: str
     confidence: float
     scores: dict[str, float]
-    source: Literal["model", "light", "forced"] = "model"
+    source: Literal["model", "light", "forced", "asked"] = "model"
+    unsure: tuple[str, ...] = ()
+    learned: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,11 @@ class Turn:
     created_at: str = ""
     rating: Rating | None = None
     correction: str | None = None
+
+    @property
+    def as_context(self) -> str:
+        """The turn as the router reads it before the next: ``User: …`` and ``Assistant: …`` lines."""
+        return f"User: {self.user_text}\nAssistant: {self.correction or self.answer}"
 
 
 @dataclass(frozen=True, slots=True)

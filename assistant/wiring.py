@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from assistant.config import Settings
 from assistant.engine.base import Engine
@@ -14,8 +15,11 @@ from assistant.models.resolve import ModelFiles, resolve
 from assistant.paths import Paths, shipped, user_paths
 from assistant.prompts import Prompts
 from assistant.router import Router
+from assistant.router.memory import EXAMPLE_STRENGTH, Lesson
 from assistant.session import Session
+from assistant.store.feedback import RouteCorrection
 from assistant.store.store import Store
+from assistant.tasks import TASKS
 
 Report = Callable[[LoadState, str, float | None], None]
 
@@ -39,15 +43,48 @@ def make_session(
 ) -> Session:
     """Return a session for this user. Nothing heavy is loaded until the first turn asks for it."""
     paths = paths or user_paths()
+    store = store or Store(paths.database)
+    prompts = Prompts.load(shipped("prompts"), paths.prompts)
     return Session(
-        store=store or Store(paths.database),
+        store=store,
         loader=make_loader(settings, paths, download=download),
-        router=Router(cache=paths.cache),
-        prompts=Prompts.load(shipped("prompts"), paths.prompts),
+        router=make_router(paths, store, prompts),
+        prompts=prompts,
         settings=settings,
         reload=lambda name: _reload(settings, paths, name),
         paths=paths,
     )
+
+
+def make_router(paths: Paths, store: Store | None, prompts: Prompts) -> Router:
+    """Return the router with what this user taught it: corrections in the store, tasks of their own."""
+    examples = own_examples(prompts)
+    return Router(
+        cache=paths.cache,
+        lessons=(lambda: lessons_of(store.route_corrections(), prompts.tasks())) if store else None,
+        examples=lambda: examples,
+    )
+
+
+def lessons_of(corrections: Sequence[RouteCorrection], tasks: Sequence[str]) -> list[Lesson]:
+    """Return what the corrections teach; those to tasks that are gone teach nothing."""
+    known = {*TASKS, *tasks}
+    return [
+        Lesson(one.text, one.context, one.to_task) for one in corrections if one.to_task in known
+    ]
+
+
+def own_examples(prompts: Prompts) -> list[Lesson]:
+    """Return the example turns, and the description, of every task that the user added."""
+    return [
+        Lesson(text, None, name, EXAMPLE_STRENGTH)
+        for name in prompts.tasks()
+        if name not in TASKS
+        for text in (
+            *(example.question for example in prompts.get(name).examples),
+            *prompts.get(name).description.values(),
+        )
+    ]
 
 
 def _reload(settings: Settings, paths: Paths, name: str) -> tuple[Settings, EngineLoader]:
@@ -79,6 +116,16 @@ def _spare_collections() -> None:
     All that is loaded by now stays, so it need not be gone through again and again.
     """
     gc.freeze()
+
+
+def plain_folder(settings: Settings, paths: Paths) -> Path:
+    """Return a folder in transformers' format for the settings' model, converting it if need be."""
+    from assistant.engine.convert import convert
+
+    files = resolve(settings.model, paths)
+    if files.kind == "folder":
+        return files.path
+    return convert(files.path, files.sha256, paths.cache, lambda _what, _share: None)
 
 
 def engine_options(settings: Settings) -> EngineOptions:

@@ -18,7 +18,7 @@ from assistant.errors import Cancelled, UsageError
 if TYPE_CHECKING:
     from assistant.session import AskOptions, Session
     from assistant.store.store import Store
-    from assistant.types import Turn
+    from assistant.types import Route, Turn
 
 _MAX_INPUT_BYTES = 10_000_000
 
@@ -59,8 +59,18 @@ def command(text: tuple[str, ...], **given: Any) -> None:
         print_json(as_json(turn, logged=not given["no_log"]))
     if turn.left_out_turns:
         note(f"{turn.left_out_turns} earlier turns did not fit the model's window.")
+    if turn.route is not None and turn.route.unsure:
+        note(_unsure(turn.route))
     if turn.state == "cancelled":
         raise Cancelled("Stopped; what was said so far is kept.")
+
+
+def _unsure(route: Route) -> str:
+    """Return the note that the router was not sure, with what else it might be."""
+    first, *others = (f"{task} ({route.scores[task]:.0%})" for task in route.unsure)
+    return (
+        f"Taken for {first}, which is not sure: it may be {' or '.join(others)}. Say which with -t."
+    )
 
 
 def _prompt(words: tuple[str, ...], file: Path | None) -> str:

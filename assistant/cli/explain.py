@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from assistant.cli.common import json_option, open_store, print_json
+from assistant.cli.common import json_option, note, open_store, print_json
+from assistant.errors import AssistantError
+
+if TYPE_CHECKING:
+    from assistant.router.router import Reasons
+    from assistant.store.store import Store
+    from assistant.types import Turn
 
 
 @click.command("explain")
 @click.argument("turn_id")
+@click.option("--stored", is_flag=True, help="Only what was stored: load no model, read nothing.")
 @json_option
-def command(turn_id: str, as_json: bool) -> None:
-    """Say why this route and why this strategy. TURN_ID may be 'last' or the id's beginning."""
+def command(turn_id: str, stored: bool, as_json: bool) -> None:
+    """Say why this route and why this strategy. TURN_ID may be 'last' or the id's beginning.
+
+    The turn is read again with its model, to find which words spoke for the task and which against.
+    """
     from assistant.explain import explain_turn
     from assistant.sanitize import clean
 
     with open_store() as store:
         turn = store.turn(turn_id)
+        reasons = None if stored else _reasons(store, turn)
     if not as_json:
-        click.echo(clean(explain_turn(turn)))
+        click.echo(clean(explain_turn(turn, reasons)))
         return
     print_json(
         {
@@ -30,7 +43,20 @@ def command(turn_id: str, as_json: bool) -> None:
                 "confidence": turn.route.confidence,
                 "scores": turn.route.scores,
                 "source": turn.route.source,
+                "learned": turn.route.learned,
             },
+            "route_parts": None
+            if reasons is None
+            else [
+                {"text": part.text, "start": part.start, "end": part.end, "effects": part.effects}
+                for part in reasons.parts
+            ],
+            "route_lessons": None
+            if reasons is None
+            else [
+                {"text": lesson.text, "task": lesson.task, "share": share}
+                for lesson, share in reasons.lessons
+            ],
             "strategy": turn.choice.strategy if turn.choice else None,
             "strategy_reason": turn.choice.reason if turn.choice else None,
             "adapter": turn.choice.adapter if turn.choice else None,
@@ -40,3 +66,19 @@ def command(turn_id: str, as_json: bool) -> None:
             "sent": [{"role": m.role, "content": m.content} for m in turn.sent],
         }
     )
+
+
+def _reasons(store: Store, turn: Turn) -> Reasons | None:
+    """Return why the router takes the turn as it does; ``None`` where its model is not here."""
+    from assistant.cli.common import user_settings
+    from assistant.wiring import make_session
+
+    if turn.route is None or turn.route.source == "forced":
+        return None
+    session = make_session(user_settings(model=turn.model or None), store=store)
+    if turn.route.source != "light":
+        try:
+            session.loader.get()
+        except AssistantError as error:
+            note(f"Read without the model, by its words alone: {error.message}")
+    return session.reasons(turn)

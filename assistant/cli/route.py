@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from assistant.cli.common import json_option, note, print_json, print_json_line, read_stdin
+from assistant.cli.common import (
+    json_option,
+    note,
+    open_store,
+    print_json,
+    print_json_line,
+    read_stdin,
+)
 from assistant.errors import UsageError
 
 if TYPE_CHECKING:
+    from assistant.engine.base import Engine
+    from assistant.router import Router
+    from assistant.router.head import Head
+    from assistant.router.router import Reasons
+    from assistant.store.store import Store
+    from assistant.training.router_head import LabelledTurn
     from assistant.types import Route
 
 
@@ -23,7 +37,9 @@ if TYPE_CHECKING:
 @click.option("--batch", help="A JSONL file of {id, input, context?}, or - for stdin.")
 @click.option("-m", "--model", help="Catalogue name, folder, GGUF file or hub id.")
 @click.option("--light", is_flag=True, help="Use the small first stage alone, without a model.")
+@click.option("--why", is_flag=True, help="Say which parts of the turn speak for and against.")
 @click.option("--fit", is_flag=True, help="Train the router for this model (some minutes), once.")
+@click.option("--adapter", is_flag=True, help="With --fit: train an adapter too (an hour or more).")
 @json_option
 def command(
     text: tuple[str, ...],
@@ -31,12 +47,14 @@ def command(
     batch: str | None,
     model: str | None,
     light: bool,
+    why: bool,
     fit: bool,
+    adapter: bool,
     as_json: bool,
 ) -> None:
     """Show the task a turn is routed to, and the probability of each task."""
     if fit:
-        _fit(model)
+        _fit(model, adapter)
         return
     if batch is not None and text:
         raise UsageError("Give TEXT or --batch, not both.")
@@ -44,26 +62,60 @@ def command(
     words = "" if rows is not None else " ".join(text).strip() or (read_stdin() or "").strip()
     if rows is None and not words:
         raise UsageError("Nothing to route.", 'Try: assistant route "how do you say hi in Thai?"')
-    router, engine = _router(model, light)
-    if rows is not None:
-        for row in rows:
-            route = router.route(row["input"], row.get("context"), engine)
-            print_json_line({"id": row["id"], **_as_dict(route)})
-        return
-    route = router.route(words, context, engine)
+    with open_store() as store:
+        router, engine = _router(model, light, store)
+        if rows is not None:
+            _route_batch(router, engine, rows)
+            return
+        reasons = router.explain(words, context, engine) if why else None
+        route = reasons.route if reasons else router.route(words, context, engine)
     if as_json:
-        print_json({**_as_dict(route), "source": route.source})
+        value = {**_as_dict(route), "source": route.source, "unsure": list(route.unsure)}
+        print_json({**value, "parts": _parts(reasons)} if reasons else value)
         return
     for task, score in sorted(route.scores.items(), key=lambda item: -item[1]):
-        click.echo(f"{task:<15} {score:6.1%}")
+        click.echo(f"{task:<16}{score:6.1%}")
+    if reasons:
+        click.echo("")
+        _print_reasons(reasons, route.task)
 
 
-def _router(model: str | None, light: bool) -> tuple[Any, Any]:
-    from assistant.paths import user_paths
-    from assistant.router import Router
+_TOGETHER = 64
+
+
+def _route_batch(router: Router, engine: Engine | None, rows: list[dict[str, Any]]) -> None:
+    for start in range(0, len(rows), _TOGETHER):
+        some = rows[start : start + _TOGETHER]
+        turns = [(row["input"], row.get("context")) for row in some]
+        for row, route in zip(some, router.route_all(turns, engine), strict=True):
+            print_json_line({"id": row["id"], **_as_dict(route)})
+
+
+def _print_reasons(reasons: Reasons, task: str) -> None:
+    from assistant.sanitize import clean
+
+    click.echo(f"Parts by what they do for {task} (log-odds with the part, less those without it):")
+    for part in reasons.parts[:12]:
+        click.echo(f"{part.for_task(task):+6.2f}  {clean(' '.join(part.text.split()))[:70]}")
+    for lesson, share in reasons.lessons[:3]:
+        said = clean(" ".join(lesson.text.split()))[:60]
+        click.echo(f"{share:6.0%}  of the decision is what you taught for {lesson.task}: {said}")
+
+
+def _parts(reasons: Reasons) -> list[dict[str, object]]:
+    return [
+        {"text": part.text, "start": part.start, "end": part.end, "effects": part.effects}
+        for part in reasons.parts
+    ]
+
+
+def _router(model: str | None, light: bool, store: Store) -> tuple[Router, Engine | None]:
+    from assistant.paths import shipped, user_paths
+    from assistant.prompts import Prompts
+    from assistant.wiring import make_router
 
     paths = user_paths()
-    router = Router(cache=paths.cache)
+    router = make_router(paths, store, Prompts.load(shipped("prompts"), paths.prompts))
     if light:
         return router, None
     from assistant.cli.common import user_settings
@@ -72,21 +124,57 @@ def _router(model: str | None, light: bool) -> tuple[Any, Any]:
     return router, make_loader(user_settings(model=model), paths).get()
 
 
-def _fit(model: str | None) -> None:
+def _fit(model: str | None, adapter: bool) -> None:
     """Train the classifier for a model that ships without one, and keep it in the cache."""
-    from assistant.router.head import save_head
-    from assistant.training.router_head import SHIPPED_TURNS, read_turns, train_head
+    from assistant.router.head import HEAD_FILE, save_head
+    from assistant.training.router_head import SHIPPED_TURNS, read_labelled, train_head
 
-    router, engine = _router(model, light=False)
-    turns = read_turns([SHIPPED_TURNS])
-    with click.progressbar(
-        length=1000, label=f"Reading {len(turns)} turns", file=sys.stderr
-    ) as bar:
-        head = train_head(engine, turns, lambda share: bar.update(int(share * 1000) - bar.pos))
-    file = router.save_file(engine.info.sha256)
-    save_head(head, file)
-    accuracy = head.about["cross_validated_accuracy"]
-    note(f"Right on {accuracy:.1%} of turns it was not trained on (cross-validated). Saved.")
+    with open_store() as store:
+        router, engine = _router(model, False, store)
+    assert engine is not None
+    turns = read_labelled([SHIPPED_TURNS])
+    folder = router.save_folder(engine.info.sha256)
+    if adapter:
+        head = _fit_adapter(engine, model, turns, folder)
+        accuracy = head.about["held_out_accuracy"]
+    else:
+        with _reading_bar(len(turns)) as advance:
+            head = train_head(engine, turns, advance)
+        accuracy = head.about["cross_validated_accuracy"]
+    save_head(head, folder / HEAD_FILE)
+    note(f"Right on {accuracy:.1%} of turns it was not trained on. Saved.")
+
+
+@contextmanager
+def _reading_bar(count: int) -> Iterator[Callable[[float], None]]:
+    label = f"Reading {count} turns"
+    with click.progressbar(length=1000, label=label, file=sys.stderr) as bar:
+        yield lambda share: bar.update(int(share * 1000) - bar.pos)
+
+
+def _fit_adapter(engine: Engine, name: str | None, turns: list[LabelledTurn], folder: Path) -> Head:
+    """Train the adapter, load it into the engine, and return the classifier that goes with it."""
+    from assistant.cli.common import user_settings
+    from assistant.paths import user_paths
+    from assistant.router.router import ADAPTER
+    from assistant.training.router_adapter import AdapterSettings, train_adapter
+    from assistant.training.router_head import head_with
+    from assistant.wiring import plain_folder
+
+    settings = AdapterSettings.for_depth(engine.info.layers)
+    model = plain_folder(user_settings(model=name), user_paths())
+    trained = train_adapter(model, turns, folder, settings, _report)
+    sys.stderr.write("\n")
+    engine.unload_adapter(ADAPTER)
+    engine.load_adapter(ADAPTER, folder)
+    with _reading_bar(len(turns)) as advance:
+        return head_with(engine, turns, trained, settings, advance)
+
+
+def _report(line: str) -> None:
+    """Show one line of progress in place of the last."""
+    sys.stderr.write(f"\r{line:<60}")
+    sys.stderr.flush()
 
 
 def _as_dict(route: Route) -> dict[str, object]:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from assistant.types import Decoding, Generation, Message
 
 Progress = Callable[[str, float | None], None]
@@ -41,6 +44,26 @@ class CandidateScore:
     logprob: float
     tokens: int
     each: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a text is read to get a vector from it.
+
+    Attributes:
+        layer: the vector is the hidden state after this layer, at the last token.
+        suffix: what follows each text.
+        max_tokens: a longer text is cut to head and tail, so that it fits together with the suffix.
+        adapter: the loaded adapter that is switched on meanwhile.
+        mean_layer: where wanted, the mean over the text's own tokens after this (lower) layer comes
+            behind the first vector.
+    """
+
+    layer: int
+    suffix: str
+    max_tokens: int
+    adapter: str | None = None
+    mean_layer: int | None = None
 
 
 class Engine(Protocol):
@@ -131,10 +154,19 @@ class Engine(Protocol):
         """Free an adapter's memory; an unknown name is nothing to complain about."""
         ...
 
-    def hidden_state(self, text: str, *, layer: int, suffix: str, max_tokens: int) -> list[float]:
-        """Return the hidden state (``hidden_size`` floats) after ``layer`` at the last token.
+    def hidden_states(
+        self,
+        texts: Sequence[str],
+        reading: Reading,
+        *,
+        progress: Callable[[int], None] | None = None,
+    ) -> NDArray[np.float32]:
+        """Return what the model makes of each text, shape (texts, hidden_size or twice that).
 
-        ``text`` is cut to head and tail when longer than ``max_tokens``, then ``suffix`` follows.
+        ``progress`` is called with how many are done. A text's vector does not depend on its company.
+
+        Raises:
+            AdapterError: the adapter that ``reading`` names is not loaded.
         """
         ...
 

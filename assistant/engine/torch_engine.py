@@ -15,13 +15,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
-from assistant.engine.base import CandidateScore, EngineInfo
+from assistant.engine.base import CandidateScore, EngineInfo, Reading
 from assistant.engine.chat_format import ChatFormat
 from assistant.engine.decoding import Answer, stream
 from assistant.engine.sampling import Sampler
+from assistant.engine.torch_lowrank import TorchAdapter, adapted, read_torch_adapter
 from assistant.errors import AdapterError, ContextOverflow, EngineError
 from assistant.types import Decoding, Generation, Message, Usage
 
@@ -118,6 +121,7 @@ class TorchEngine:
         self._lock = threading.Lock()
         self._cache = DynamicCache(config=model.config)
         self._cached_ids: list[int] = []
+        self._adapters: dict[str, TorchAdapter] = {}
         config = model.config
         self._info = EngineInfo(
             model=name,
@@ -215,41 +219,73 @@ class TorchEngine:
 
     @property
     def adapters(self) -> tuple[str, ...]:
-        return ()
+        return tuple(self._adapters)
 
     def load_adapter(self, name: str, folder: Path) -> None:
-        raise AdapterError(
-            "Adapters run on the lean path, which this model or setting does not use.",
-            "See `assistant doctor` for the reason.",
-        )
+        """Load an adapter for :meth:`hidden_states`; answers use none on the plain path."""
+        self._adapters[name] = read_torch_adapter(folder, self._model)
 
     def unload_adapter(self, name: str) -> None:
-        """There is none to unload."""
+        self._adapters.pop(name, None)
 
     def _refuse(self, adapter: str | None) -> None:
         if adapter is not None:
-            raise AdapterError(f"This engine has no adapter '{adapter}'.")
+            raise AdapterError(
+                "Answers with an adapter need the lean path, which this model or setting does not use.",
+                "See `assistant doctor` for the reason.",
+            )
+
+    def hidden_states(
+        self,
+        texts: Sequence[str],
+        reading: Reading,
+        *,
+        progress: Callable[[int], None] | None = None,
+    ) -> NDArray[np.float32]:
+        if reading.adapter is not None and reading.adapter not in self._adapters:
+            raise AdapterError(f"No adapter '{reading.adapter}' is loaded.", "Load it first.")
+        adapter = self._adapters[reading.adapter] if reading.adapter else None
+        width = self._info.hidden_size * (1 if reading.mean_layer is None else 2)
+        found = np.zeros((len(texts), width), dtype=np.float32)
+        for position, text in enumerate(texts):
+            with self._lock, _readable_failures(), adapted(self._model, adapter):
+                found[position] = self._hidden(text, reading)
+            if progress is not None:
+                progress(position + 1)
+        return found
 
     @torch.inference_mode()
-    def hidden_state(self, text: str, *, layer: int, suffix: str, max_tokens: int) -> list[float]:
-        ids = self._format.cut_ids(text, suffix, max_tokens)
-        tokens = torch.tensor([ids], device=self._model.device)
+    def _hidden(self, text: str, reading: Reading) -> NDArray[np.float32]:
+        """Return one text's vector; the pass ends at the layer that is read."""
+        ids = self._format.cut_ids(text, reading.suffix, reading.max_tokens)
         decoder = self._model.get_decoder()
-        caught: list[torch.Tensor] = []
+        caught: dict[int, torch.Tensor] = {}
 
-        def catch(_module: Any, _inputs: Any, output: Any) -> None:
-            caught.append(output[0] if isinstance(output, tuple) else output)
-            raise _LayerReached
+        def catching(layer: int) -> Callable[[Any, Any, Any], None]:
+            def catch(_module: Any, _inputs: Any, output: Any) -> None:
+                caught[layer] = (output[0] if isinstance(output, tuple) else output)[0].float()
+                if layer == reading.layer:
+                    raise _LayerReached
 
-        with self._lock:
-            handle = decoder.layers[layer - 1].register_forward_hook(catch)
-            try:
-                with contextlib.suppress(_LayerReached):
-                    decoder(input_ids=tokens, use_cache=False)
-            finally:
+            return catch
+
+        wanted = {reading.layer, reading.mean_layer} - {None}
+        handles = [
+            decoder.layers[layer - 1].register_forward_hook(catching(layer))
+            for layer in wanted
+            if layer is not None
+        ]
+        try:
+            with contextlib.suppress(_LayerReached):
+                decoder(input_ids=torch.tensor([ids], device=self._model.device), use_cache=False)
+        finally:
+            for handle in handles:
                 handle.remove()
-        state: list[float] = caught[0][0, -1].float().cpu().tolist()
-        return state
+        vector = caught[reading.layer][-1]
+        if reading.mean_layer is not None:
+            own = max(1, len(ids) - len(self._format.text_ids(reading.suffix)))
+            vector = torch.cat([vector, caught[reading.mean_layer][:own].mean(0)])
+        return vector.cpu().numpy()
 
     def close(self) -> None:
         with self._lock:

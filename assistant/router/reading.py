@@ -1,33 +1,20 @@
 """How a turn is put before the model when its task is to be told.
 
-The hidden state at the end of a short appended question says far more about what is wanted than
-the turn alone: the model has been made to think about it (figures in docs/routing.md).
+The hidden state at the end of a short appended line says far more about what is wanted than the
+turn alone (figures in docs/routing.md).
 """
 
 from __future__ import annotations
 
-LAYER_SHARE = 20 / 24
-"""The layer whose output is read, as a share of the model's depth."""
+SUFFIX = "\n---\nTask:"
 
-MAX_TOKENS = 192
+MAX_TOKENS = 128
 """Longer turns are cut to head and tail: the request stands at one of the two ends."""
 
-SUFFIX = (
-    "\n\n---\nTask of the turn above (question answering, translation, summarization, "
-    "classification, chat):"
-)
+CONTEXT_TOKENS = 64
+"""How many more tokens are read when a previous turn stands in front."""
 
 _CONTEXT_CHARACTERS = 400
-_FOLLOW_UP_SIZE = 60
-_WIDE = 3
-
-
-def may_follow_up(text: str) -> bool:
-    """Return whether a turn is short enough to be about the one before it.
-
-    Nineteen of twenty follow-ups are. A Chinese or Japanese character counts as three Latin ones.
-    """
-    return sum(_WIDE if character > "\u2e80" else 1 for character in text) <= _FOLLOW_UP_SIZE
 
 
 def turn_text(text: str, context: str | None) -> str:
@@ -40,6 +27,6 @@ def turn_text(text: str, context: str | None) -> str:
     return f"Previous turn:\n{context}\n\nNew turn:\n{text}"
 
 
-def layer_of(layers: int) -> int:
-    """Return which layer to read in a model of ``layers`` layers."""
-    return max(1, round(layers * LAYER_SHARE))
+def token_limit(context: str | None) -> int:
+    """Return how many tokens of a turn are read, suffix included."""
+    return MAX_TOKENS + (CONTEXT_TOKENS if context else 0)

@@ -1,4 +1,4 @@
-"""The router: one trained linear classifier, on the loaded model's own hidden states.
+"""The router: a trained classifier on the loaded model's own hidden states, and what users taught it.
 
 While no model is there (or none was trained for it), a light classifier on character n-grams
 stands in; the route says which of the two decided.
@@ -6,80 +6,320 @@ stands in; the route says which of the two decided.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from assistant.engine.base import Engine
-from assistant.router.head import Head, load_head
-from assistant.router.ngrams import ngram_features
-from assistant.router.reading import MAX_TOKENS, SUFFIX, layer_of, may_follow_up, turn_text
+from assistant.engine.base import Engine, Reading
+from assistant.errors import AdapterError
+from assistant.router.head import ADAPTER_FILE, HEAD_FILE, Floats, Head, load_head, normalized
+from assistant.router.memory import Bound, Lesson, Verdict, weigh
+from assistant.router.ngrams import BUCKETS, ngram_features
+from assistant.router.reading import token_limit, turn_text
+from assistant.router.why import Part, explain_parts
 from assistant.types import Route
 
 HEADS = Path(__file__).with_name("heads")
+ADAPTER = "router"
+"""The name under which an engine holds the adapter that belongs to a classifier."""
+
+MOST_HARM = 0.005
+"""The share of shipped turns that lessons may take to a wrong task (half a point of accuracy)."""
+
 _LIGHT = "light.safetensors"
-_PLAIN = 0.95
+_ASKED_ABOUT = 0.15
+_MOST_VECTORS = 20_000
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """Why a turn is routed as it is: its parts by effect, and the lessons that counted (by share)."""
+
+    route: Route
+    parts: tuple[Part, ...]
+    lessons: tuple[tuple[Lesson, float], ...]
+
+
+@dataclass(slots=True)
+class _Admitted:
+    """Lessons whose harm was looked at, and how strong each may be; new ones go on from here."""
+
+    stage: str
+    bound: Bound
+    lessons: list[Lesson] = field(default_factory=list)
+    kept: list[Lesson] = field(default_factory=list)
 
 
 class Router:
-    """Routes turns. ``cache`` holds classifiers trained on this machine for other models."""
+    """Routes turns.
 
-    def __init__(self, cache: Path | None = None, heads: Path = HEADS) -> None:
+    Args:
+        cache: holds classifiers trained on this machine for other models.
+        heads: those that ship.
+        lessons: called at each turn for what the user taught, oldest first; it has to be quick.
+        examples: called for turns of the user's own tasks, in the same form.
+    """
+
+    def __init__(
+        self,
+        cache: Path | None = None,
+        heads: Path = HEADS,
+        *,
+        lessons: Callable[[], Sequence[Lesson]] | None = None,
+        examples: Callable[[], Sequence[Lesson]] | None = None,
+    ) -> None:
         self._cache = cache
         self._heads = heads
-        self._loaded: dict[str, Head | None] = {}
+        self._own: list[Lesson] = []
+        self._lessons = lessons or (lambda: self._own)
+        self._examples = examples or (lambda: ())
+        self._loaded: dict[Path, Head | None] = {}
+        self._vectors: dict[tuple[str, str, str | None], Floats] = {}
+        self._admitted: _Admitted | None = None
+
+    # -- routing -------------------------------------------------------------------------------
 
     def route(self, text: str, context: str | None = None, engine: Engine | None = None) -> Route:
         """Return the route of ``text``; ``context`` is the previous turn, as the contract has it.
 
-        With an engine whose model has a classifier, its hidden state decides (a partial read of at
-        most ``MAX_TOKENS`` tokens); otherwise the n-grams do. The turn before is looked at only
-        when the turn is short and does not itself make its task plain: it misleads as often as it
-        helps otherwise (figures in docs/routing.md).
+        With an engine whose model has a classifier, its hidden state decides (a partial read of the
+        turn); otherwise the n-grams do. Lessons are weighed in.
         """
-        alone = self._predict(text, None, engine)
-        if context and may_follow_up(text) and alone.confidence <= _PLAIN:
-            return self._predict(text, context, engine)
-        return alone
+        return self.route_all([(text, context)], engine)[0]
 
-    def _predict(self, text: str, context: str | None, engine: Engine | None) -> Route:
-        head = self._head_for(engine.info.sha256) if engine is not None else None
-        if engine is None or head is None:
-            light = self._load(self._heads / _LIGHT)
-            assert light is not None, "the light classifier ships with the program"
-            return _route(light.predict(ngram_features(text, context)), "light")
-        state = engine.hidden_state(
-            turn_text(text, context),
-            layer=layer_of(engine.info.layers),
-            suffix=SUFFIX,
-            max_tokens=MAX_TOKENS,
+    def route_all(
+        self,
+        turns: Sequence[tuple[str, str | None]],
+        engine: Engine | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> list[Route]:
+        """Return the routes of many turns, each with its previous turn, computed side by side."""
+        stage = self._stage(engine)
+        taught = self._taught(stage)
+        rows = stage.features(turns, progress)
+        return [_route(stage, stage.judge(row, taught)) for row in rows]
+
+    def explain(
+        self, text: str, context: str | None = None, engine: Engine | None = None
+    ) -> Reasons:
+        """Return why ``text`` is routed as it is; some dozens of reads of the turn."""
+        stage = self._stage(engine)
+        taught = self._taught(stage)
+        row = stage.features([(text, context)])[0]
+        verdict = stage.judge(row, taught)
+        shares = sorted(
+            zip((lesson for lesson, _ in taught), verdict.shares, strict=True), key=lambda p: -p[1]
         )
-        return _route(head.predict(np.asarray(state, dtype=np.float32)), "model")
+
+        def score_all(turns: Sequence[tuple[str, str | None]]) -> list[dict[str, float]]:
+            return [stage.judge(each, taught).scores for each in stage.features(turns)]
+
+        parts = explain_parts(text, context, score_all)
+        return Reasons(
+            _route(stage, verdict),
+            tuple(parts),
+            tuple((lesson, share) for lesson, share in shares if share > _SHOWN_SHARE),
+        )
+
+    # -- teaching ------------------------------------------------------------------------------
+
+    def learn(self, text: str, context: str | None, task: str) -> None:
+        """Take a correction in, from the next turn on. (A store's corrections come by ``lessons``.)"""
+        self._own.append(Lesson(text, context, task))
+
+    def forget(self, text: str, context: str | None = None) -> None:
+        """Take back what was learned about this turn."""
+        self._own[:] = [one for one in self._own if (one.text, one.context) != (text, context)]
+
+    def _taught(self, stage: _Stage) -> list[tuple[Lesson, Floats]]:
+        """Return lessons and own tasks' examples with their points; the lessons' harm is bounded."""
+        examples = list(self._examples())
+        lessons = list({(one.text, one.context): one for one in self._lessons()}.values())
+        if not lessons and not examples:
+            return []
+        points = dict(
+            zip([*lessons, *examples], self._points(stage, [*lessons, *examples]), strict=True)
+        )
+        lessons = self._bound(stage, lessons, points)
+        return [
+            *((one, points[replace(one, strength=1.0)]) for one in lessons),
+            *((one, points[one]) for one in examples),
+        ]
+
+    def _bound(
+        self, stage: _Stage, lessons: Sequence[Lesson], points: dict[Lesson, Floats]
+    ) -> list[Lesson]:
+        """Return the lessons, each as strong as it may be without harm to the rest (oldest first)."""
+        background = stage.head.background
+        if background is None:
+            return list(lessons)
+        done = self._admitted
+        if done is None or done.stage != stage.name or done.lessons != lessons[: len(done.lessons)]:
+            done = _Admitted(stage.name, Bound(background, stage.head.tasks, MOST_HARM))
+            self._admitted = done
+        for lesson in lessons[len(done.lessons) :]:
+            strength = done.bound.admit(lesson, points[lesson])
+            if strength < 1.0:
+                _log.info("A lesson counts %s, or others would suffer: %r", strength, lesson.text)
+            done.lessons.append(lesson)
+            done.kept.append(replace(lesson, strength=strength))
+        return done.kept
+
+    def _points(self, stage: _Stage, lessons: Sequence[Lesson]) -> list[Floats]:
+        keys = [(stage.name, one.text, one.context) for one in lessons]
+        missing = list(dict.fromkeys(key for key in keys if key not in self._vectors))
+        if missing:
+            if len(self._vectors) > _MOST_VECTORS:
+                self._vectors.clear()
+                missing = list(dict.fromkeys(keys))
+            rows = stage.features([(text, context) for _, text, context in missing])
+            for key, row in zip(missing, rows, strict=True):
+                self._vectors[key] = stage.point(row)
+        return [self._vectors[key] for key in keys]
+
+    # -- classifiers ---------------------------------------------------------------------------
 
     def has_head(self, sha256: str) -> bool:
         """Return whether there is a classifier for the model with this checksum."""
-        return any(file.is_file() for file in self._files(sha256))
+        return any(folder.is_dir() for folder in self._folders(sha256))
 
-    def save_file(self, sha256: str) -> Path:
+    def save_folder(self, sha256: str) -> Path:
         """Return where a classifier trained on this machine for that model belongs."""
         assert self._cache is not None
-        return self._cache / "router" / f"{sha256[:16]}.safetensors"
+        return self._cache / "router" / sha256[:16]
 
-    def _files(self, sha256: str) -> list[Path]:
-        own = [self.save_file(sha256)] if self._cache is not None else []
-        return [*own, self._heads / f"{sha256[:16]}.safetensors"]
+    def _folders(self, sha256: str) -> list[Path]:
+        own = [self.save_folder(sha256)] if self._cache is not None else []
+        return [*own, self._heads / sha256[:16]]
 
-    def _head_for(self, sha256: str) -> Head | None:
-        found = next((file for file in self._files(sha256) if file.is_file()), None)
-        return self._load(found) if found else None
+    def _stage(self, engine: Engine | None) -> _Stage:
+        if engine is not None:
+            for folder in self._folders(engine.info.sha256):
+                head = self._load(folder / HEAD_FILE)
+                if head is not None and _ready(engine, head, folder):
+                    return _ModelStage(head, engine)
+        light = self._load(self._heads / _LIGHT)
+        assert light is not None, "the light classifier ships with the program"
+        return _LightStage(light)
 
     def _load(self, file: Path) -> Head | None:
-        key = str(file)
-        if key not in self._loaded:
-            self._loaded[key] = load_head(file) if file.is_file() else None
-        return self._loaded[key]
+        if file not in self._loaded:
+            self._loaded[file] = load_head(file) if file.is_file() else None
+        return self._loaded[file]
 
 
-def _route(scores: dict[str, float], source: str) -> Route:
-    task = max(scores, key=lambda name: scores[name])
-    return Route(task, scores[task], scores, source)  # type: ignore[arg-type]
+_SHOWN_SHARE = 0.01
+
+
+class _LightStage:
+    """Features without a model: character n-grams."""
+
+    name = "light"
+    source: Literal["model", "light"] = "light"
+
+    def __init__(self, head: Head) -> None:
+        self.head = head
+
+    def features(
+        self,
+        turns: Sequence[tuple[str, str | None]],
+        progress: Callable[[int], None] | None = None,
+    ) -> Floats:
+        found = np.zeros((len(turns), BUCKETS), dtype=np.float32)
+        for position, (text, context) in enumerate(turns):
+            found[position] = ngram_features(text, context)
+            if progress is not None:
+                progress(position + 1)
+        return found
+
+    def point(self, row: Floats) -> Floats:
+        background = self.head.background
+        if background is not None:
+            return background.point(row)
+        return (row / max(float(np.linalg.norm(row)), 1e-6)).astype(np.float32)
+
+    def judge(self, row: Floats, taught: Sequence[tuple[Lesson, Floats]]) -> Verdict:
+        return weigh(self.head.predict(row), self.point(row), taught, self.head.background)
+
+
+class _ModelStage(_LightStage):
+    """Features from the loaded model's hidden states."""
+
+    source: Literal["model", "light"] = "model"
+
+    def __init__(self, head: Head, engine: Engine) -> None:
+        super().__init__(head)
+        self.name = engine.info.sha256
+        self._engine = engine
+
+    def features(
+        self,
+        turns: Sequence[tuple[str, str | None]],
+        progress: Callable[[int], None] | None = None,
+    ) -> Floats:
+        return read_turns(self._engine, self.head, turns, progress)
+
+
+_Stage = _LightStage
+
+
+def read_turns(
+    engine: Engine,
+    head: Head,
+    turns: Sequence[tuple[str, str | None]],
+    progress: Callable[[int], None] | None = None,
+) -> Floats:
+    """Return the features of turns for ``head``, shape (turns, features)."""
+    parts = 1 if head.mean_layer is None else 2
+    found = np.zeros((len(turns), parts * engine.info.hidden_size), dtype=np.float32)
+    done = 0
+    for followed in (False, True):
+        at = [n for n, (_, context) in enumerate(turns) if bool(context) == followed]
+        if not at:
+            continue
+        reading = Reading(
+            layer=head.layer,
+            suffix=head.suffix,
+            max_tokens=token_limit("some" if followed else None),
+            adapter=ADAPTER if head.adapted else None,
+            mean_layer=head.mean_layer,
+        )
+        begun = done
+        states = engine.hidden_states(
+            [turn_text(*turns[n]) for n in at],
+            reading,
+            progress=None if progress is None else lambda count, b=begun: progress(b + count),  # type: ignore[misc]
+        )
+        found[at] = normalized(states, parts)
+        done += len(at)
+    return found
+
+
+def _ready(engine: Engine, head: Head, folder: Path) -> bool:
+    """Return whether the classifier can be used; its adapter is loaded if need be."""
+    if not head.adapted or ADAPTER in engine.adapters:
+        return True
+    if not (folder / ADAPTER_FILE).is_file():
+        return False
+    try:
+        engine.load_adapter(ADAPTER, folder)
+    except AdapterError as error:
+        _log.warning("The router's adapter cannot be used: %s", error)
+        return False
+    return True
+
+
+def _route(stage: _Stage, verdict: Verdict) -> Route:
+    ranked = sorted(verdict.scores, key=lambda name: -verdict.scores[name])
+    task, confidence = ranked[0], verdict.scores[ranked[0]]
+    unsure: tuple[str, ...] = ()
+    if confidence < stage.head.ask_below:
+        others = [name for name in ranked[1:3] if verdict.scores[name] >= _ASKED_ABOUT]
+        unsure = (task, *others) if others else ()
+    return Route(task, confidence, verdict.scores, stage.source, unsure, verdict.share)

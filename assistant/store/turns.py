@@ -122,14 +122,13 @@ def set_hidden(db: Connection, turn_id: str, hidden: bool) -> None:
 
 
 def previous_text(db: Connection, turn: Turn) -> str | None:
-    """Return what the user said in the visible turn before this one."""
+    """Return the visible turn before this one, as the router reads it."""
     row = db.row(
-        "SELECT messages.content FROM turns JOIN messages ON messages.turn_id = turns.id "
-        "WHERE turns.conversation_id = ? AND turns.position < ? AND NOT turns.hidden "
-        "AND messages.role = 'user' ORDER BY turns.position DESC LIMIT 1",
+        f"{TURN_SELECT} WHERE turns.conversation_id = ? AND turns.position < ? "
+        "AND NOT turns.hidden ORDER BY turns.position DESC LIMIT 1",
         (turn.conversation_id, turn.position),
     )
-    return None if row is None else str(row["content"])
+    return None if row is None else turn_from(row).as_context
 
 
 def recover(db: Connection) -> list[Turn]:

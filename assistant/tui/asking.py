@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 
 from textual.message import Message
 
-from assistant.errors import AssistantError
+from assistant.errors import AssistantError, Cancelled
 from assistant.events import AnswerPiece, Event
 from assistant.tui.errors import as_shown
-from assistant.tui.messages import AnswerGrew, TurnChanged, TurnEnded
+from assistant.tui.messages import AnswerGrew, TaskUnclear, TurnChanged, TurnEnded
 from assistant.tui.ports import SessionPort
-from assistant.types import Turn
+from assistant.types import Route, Turn
 
 _log = logging.getLogger(__name__)
 _keys = itertools.count(1)
@@ -46,6 +46,7 @@ class Chat:
 
 
 _GROW_EVERY_S = 0.1
+_LOOK_EVERY_S = 0.05
 
 
 @dataclass(slots=True, eq=False)
@@ -62,12 +63,32 @@ class Asking:
     turn: Turn | None = None
     answer: str = ""
     _fresh: list[str] = field(default_factory=list)
+    _said: threading.Event = field(default_factory=threading.Event)
+    _task: str | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, piece: str) -> None:
         """Take a piece of the answer (from the worker's thread)."""
         with self._lock:
             self._fresh.append(piece)
+
+    def wait_for_task(self) -> str | None:
+        """Wait (in the worker's thread) for :meth:`say_task`.
+
+        Raises:
+            Cancelled: the turn was stopped.
+        """
+        while not self._said.wait(_LOOK_EVERY_S):
+            if self.stop.is_set():
+                break
+        if self.stop.is_set():
+            raise Cancelled("Stopped before the task was clear.")
+        return self._task
+
+    def say_task(self, task: str | None) -> None:
+        """Say which task the turn is (``None``: the router's own guess)."""
+        self._task = task
+        self._said.set()
 
     def take(self) -> str:
         """Return the text that came since the last call (on the screen's side)."""
@@ -83,7 +104,7 @@ def hold(session: SessionPort, asking: Asking, post: Callable[[Message], object]
     error: AssistantError | None = None
     told = 0.0
     try:
-        for event in _events(session, asking):
+        for event in _events(session, asking, post):
             if isinstance(event, AnswerPiece):
                 asking.add(event.text)
                 # Painting costs more than decoding a token: the screen keeps time for key presses.
@@ -101,9 +122,15 @@ def hold(session: SessionPort, asking: Asking, post: Callable[[Message], object]
     post(TurnEnded(asking, error))
 
 
-def _events(session: SessionPort, asking: Asking) -> Iterator[Event]:
+def _events(
+    session: SessionPort, asking: Asking, post: Callable[[Message], object]
+) -> Iterator[Event]:
     # Imported here, in the worker: the session's module is heavy and loaded by now.
     from assistant.session import AskOptions
+
+    def decide(route: Route) -> str | None:
+        post(TaskUnclear(asking, route))
+        return asking.wait_for_task()
 
     given = asking.options
     options = AskOptions(
@@ -114,11 +141,12 @@ def _events(session: SessionPort, asking: Asking) -> Iterator[Event]:
         to=given.to,
     )
     if asking.again and asking.replaces is not None:
-        return session.regenerate(asking.replaces, options=options, stop=asking.stop)
+        return session.regenerate(asking.replaces, options=options, stop=asking.stop, decide=decide)
     return session.ask(
         asking.text,
         conversation_id=asking.chat.id,
         options=options,
         replaces=asking.replaces,
         stop=asking.stop,
+        decide=decide,
     )

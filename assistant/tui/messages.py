@@ -9,7 +9,7 @@ from textual.message import Message
 from assistant.engine.loader import LoadStatus
 from assistant.errors import AssistantError
 from assistant.tui.ports import SessionPort
-from assistant.types import Turn
+from assistant.types import Route, Turn
 
 if TYPE_CHECKING:
     from assistant.tui.asking import Asking
@@ -49,6 +49,15 @@ class TurnChanged(Message):
         super().__init__()
         self.asking = asking
         self.turn = turn
+
+
+class TaskUnclear(Message):
+    """The router is unsure; the turn's worker waits for ``asking.say_task``."""
+
+    def __init__(self, asking: Asking, route: Route) -> None:
+        super().__init__()
+        self.asking = asking
+        self.route = route
 
 
 class AnswerGrew(Message):

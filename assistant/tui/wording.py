@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from textual.content import Content
@@ -61,6 +62,27 @@ def day(stamp: str, now: datetime) -> str:
     return "This week" if days < 7 else when.strftime("%B %Y")
 
 
+_VERBS = {
+    "qa": "answer a question",
+    "translation": "translate",
+    "summarization": "summarize",
+    "classification": "classify",
+    "chat": "chat",
+}
+
+
+def verb_of(task: str) -> str:
+    """Return what is done in a task, as a verb; a task of the user's own goes by its name."""
+    return _VERBS.get(task, one_line(task))
+
+
+def which_of(tasks: Sequence[str]) -> str:
+    """Return the question which of ``tasks`` is meant: ``Translate, summarize or chat?``"""
+    verbs = [verb_of(task) for task in tasks]
+    said = " or ".join(part for part in (", ".join(verbs[:-1]), verbs[-1]) if part)
+    return f"{said[0].upper()}{said[1:]}?"
+
+
 def badge(turn: Turn, corrected_task: str | None = None) -> Content:
     """Return the line below an answer: how it came about, and what was made of it."""
     parts = [
@@ -75,7 +97,7 @@ def _task(turn: Turn, corrected_task: str | None) -> Content:
     if turn.route is None:
         return Content("")
     name = one_line(turn.route.task)
-    if turn.route.source == "forced":
+    if turn.route.source in ("forced", "asked"):
         said = " chosen by you"
     else:
         said = f" {percent(turn.route.confidence)}"
@@ -134,7 +156,10 @@ def scores(turn: Turn) -> Content:
         "model": "Decided by the model's own reading of the turn.",
         "light": "Decided by patterns of characters; no model was needed.",
         "forced": "Chosen by you.",
+        "asked": "Chosen by you, because the router was unsure.",
     }[turn.route.source]
+    if turn.route.source in ("model", "light") and turn.route.learned >= 0.005:
+        who += f" Your corrections made up {percent(turn.route.learned)} of it."
     reason = f"\n{one_line(turn.choice.reason)}" if turn.choice else ""
     return Content("\n").join([*lines, Content(""), Content.styled(who + reason, _MUTED)])
 

@@ -86,11 +86,29 @@ async def test_route_is_corrected_with_one_digit_and_used_again() -> None:
         await app.press("2")
         await app.sees("→ translation")
         assert app.session.feedback == [("route", "t1", "translation")]
+        await app.noted("The router has learned | The next turn like it goes to translation.")
         await app.press("f5")
         await app.until(lambda: len(app.session.asked) == 2)
         await app.idle()
         assert app.session.asked[1][1].task == "translation"
         await app.sees("translation chosen by you")
+
+
+async def test_a_corrected_route_can_be_taken_back() -> None:
+    async with opened(FakeSession(task="chat")) as app:
+        await app.ask("le chat")
+        for digit, task in (("2", "translation"), ("5", "chat")):
+            await app.press("f7")
+            await app.until(lambda: isinstance(app.app.screen, TaskChoice))
+            await app.press(digit)
+            await app.noted(f"The next turn like it goes to {task}.")
+        await app.noted("Task confirmed")
+        assert "→" not in app.text
+        assert app.session.feedback == [("route", "t1", "translation"), ("route", "t1", "chat")]
+        await app.press("f5")
+        await app.until(lambda: len(app.session.asked) == 2)
+        await app.idle()
+        assert app.session.asked[1][1].task == "auto"
 
 
 async def test_regenerate_takes_the_place_of_the_answer() -> None:
@@ -145,6 +163,7 @@ async def test_why_route_and_tokens_are_shown() -> None:
         await app.ask("why?")
         await app.command("/why")
         await app.sees("It looks like chat.")
+        await app.sees("The word hello spoke for it.")
         await app.press("escape")
         await app.command("/route")
         await app.sees("Decided by the model's own reading of the turn.")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from assistant.engine.loader import EngineLoader
-from assistant.errors import AssistantError, NotFound
+from assistant.errors import AssistantError, Cancelled, NotFound
 from assistant.events import (
     AnswerPiece,
     Event,
@@ -24,6 +24,7 @@ from assistant.types import Choice, Conversation, Feedback, Rating, Route, Timin
 
 NOON = datetime(2025, 3, 14, 12, 0, tzinfo=UTC)
 TASKS = ("qa", "translation", "summarization", "classification", "chat")
+SPLIT = (0.52, 0.44, 0.31)
 
 
 def now() -> datetime:
@@ -175,13 +176,18 @@ def finished(turn: Turn, task: str, answer: str | None = None) -> Turn:
 
 
 class FakeSession:
-    """Answers from a script. ``gate`` holds an answer back after its first word until it is set."""
+    """Answers from a script. ``gate`` holds an answer back after its first word until it is set.
+
+    With ``unsure`` every turn whose task is not forced is asked about. ``reading`` holds up the
+    second reading of a turn that is explained.
+    """
 
     def __init__(
         self,
         answers: Sequence[str | Exception] = (),
         *,
         task: str = "chat",
+        unsure: tuple[str, ...] = (),
         loader: EngineLoader | None = None,
         plan: Plan | None = None,
         keys: dict[str, str] | None = None,
@@ -192,10 +198,14 @@ class FakeSession:
         self.settings = FakeSettings(keys=keys or {})
         self.answers = list(answers)
         self.task = task
+        self.unsure = unsure
         self.plan = plan
         self.delay_s = delay_s
         self.gate = threading.Event()
         self.gate.set()
+        self.reading = threading.Event()
+        self.reading.set()
+        self.explained: list[str] = []
         self.fails_before_storing: Exception | None = None
         self.asked: list[tuple[str, Any]] = []
         self.feedback: list[tuple[str, str, object]] = []
@@ -208,6 +218,7 @@ class FakeSession:
         options: Any = None,
         replaces: str | None = None,
         stop: threading.Event | None = None,
+        decide: Callable[[Route], str | None] | None = None,
     ) -> Iterator[Event]:
         self.asked.append((text, options))
         if self.fails_before_storing is not None:
@@ -215,19 +226,26 @@ class FakeSession:
         turn = self.store.begin(text, conversation_id, replaces)
         yield TurnStarted(turn)
         try:
-            yield from self._answer(turn, options, stop or threading.Event())
+            yield from self._answer(turn, options, stop or threading.Event(), decide)
+        except Cancelled:
+            turn = self.store.save(replace(turn, state="cancelled", finish_reason="cancelled"))
+            yield TurnFinished(turn)
         except AssistantError as error:
             self.store.save(replace(turn, state="failed", error=error.message))
             raise
 
-    def _answer(self, turn: Turn, options: Any, stop: threading.Event) -> Iterator[Event]:
+    def _answer(
+        self,
+        turn: Turn,
+        options: Any,
+        stop: threading.Event,
+        decide: Callable[[Route], str | None] | None,
+    ) -> Iterator[Event]:
         self.loader.get(stop)
-        task = self.task if options.task == "auto" else options.task
-        source = "model" if options.task == "auto" else "forced"
-        chances = {name: (0.96 if name == task else 0.01) for name in TASKS}
-        turn = replace(turn, route=Route(task, 0.96, chances, source))  # type: ignore[arg-type]
+        route = self._route(options, decide)
+        turn = replace(turn, route=route)
         yield TurnRouted(turn)
-        final = finished(turn, task)
+        final = finished(turn, route.task)
         yield TurnPrepared(replace(final, state="running", finish_reason=None))
         answer = self.answers.pop(0) if self.answers else f"You said: {turn.user_text}"
         if isinstance(answer, Exception):
@@ -248,8 +266,25 @@ class FakeSession:
         final = self.store.save(replace(final, answer=said))
         yield TurnFinished(final)
 
+    def _route(self, options: Any, decide: Callable[[Route], str | None] | None) -> Route:
+        if options.task == "auto" and self.unsure and decide is not None:
+            chances = dict.fromkeys(TASKS, 0.01) | dict(zip(self.unsure, SPLIT, strict=False))
+            route = Route(self.unsure[0], SPLIT[0], chances, "model", self.unsure)
+            task = decide(route)
+            if task is None:
+                return route
+            return replace(route, task=task, confidence=1.0, source="asked")
+        task = self.task if options.task == "auto" else options.task
+        chances = {name: (0.96 if name == task else 0.01) for name in TASKS}
+        return Route(task, 0.96, chances, "model" if options.task == "auto" else "forced")
+
     def regenerate(
-        self, turn_id: str, *, options: Any = None, stop: threading.Event | None = None
+        self,
+        turn_id: str,
+        *,
+        options: Any = None,
+        stop: threading.Event | None = None,
+        decide: Callable[[Route], str | None] | None = None,
     ) -> Iterator[Event]:
         old = self.store.turn(turn_id)
         yield from self.ask(
@@ -258,6 +293,7 @@ class FakeSession:
             options=options,
             replaces=old.id,
             stop=stop,
+            decide=decide,
         )
 
     def rate(self, turn_id: str, rating: Rating, comment: str | None = None) -> Feedback:
@@ -287,8 +323,13 @@ class FakeSession:
         self.settings.model = name
         self.loader = ready_loader(FakeEngine())
 
-    def explain(self, turn_id: str) -> str:
-        return "## Task\n\nIt looks like **chat**."
+    def explain(self, turn_id: str, *, read_again: bool = True) -> str:
+        stored = "## Task\n\nIt looks like **chat**."
+        if not read_again:
+            return stored
+        self.explained.append(turn_id)
+        self.reading.wait(10)
+        return f"{stored}\n\nThe word **hello** spoke for it."
 
     def download_plan(self) -> Plan | None:
         return self.plan

@@ -6,11 +6,18 @@ import io
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from assistant.cli.main import main
+from assistant.paths import Paths, user_paths
+from assistant.prompts import Prompts
+from assistant.router.memory import Lesson
+from assistant.router.router import Reasons
+from assistant.store.store import Store
 from assistant.testing import FakeRouter, ready_loader
 from assistant.types import Route
 
@@ -26,16 +33,35 @@ class Terminal(io.StringIO):
 
 
 class Listening(FakeRouter):
-    """Keeps what it was asked."""
+    """Keeps what it was asked, and how many turns at a time."""
 
     asked: list[tuple[str, str | None, object]] = []  # noqa: RUF012
+    together: list[int] = []  # noqa: RUF012
 
-    def __init__(self, **_: object) -> None:
-        super().__init__({"Translate": "translation", "?": "qa"})
+    def __init__(self) -> None:
+        super().__init__(
+            {"Translate": "translation", "?": "qa"}, {"Translate": ("translation", "qa")}
+        )
 
     def route(self, text: str, context: str | None = None, engine: object = None) -> Route:
         self.asked.append((text, context, engine))
         return super().route(text, context, engine)
+
+    def route_all(self, turns: Any, engine: object = None, progress: Any = None) -> list[Route]:
+        self.together.append(len(turns))
+        return super().route_all(turns, engine, progress)
+
+    def explain(self, text: str, context: str | None = None, engine: object = None) -> Reasons:
+        found = super().explain(text, context, engine)
+        return replace(found, lessons=((Lesson("once\nsaid", None, "qa"), 0.25),))
+
+
+def made(paths: Paths, store: Store, prompts: Prompts) -> Listening:
+    """Stand in for ``make_router``; what it is given has to be there and open."""
+    assert store.route_corrections() == []
+    assert paths.database.is_file()
+    assert set(prompts.tasks()) == TASKS
+    return Listening()
 
 
 @pytest.fixture
@@ -43,7 +69,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     """Return a function that runs ``assistant route`` and returns code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Listening, "asked", [])
-    monkeypatch.setattr("assistant.router.Router", Listening)
+    monkeypatch.setattr(Listening, "together", [])
+    monkeypatch.setattr("assistant.wiring.make_router", made)
     loader = ready_loader()
     monkeypatch.setattr("assistant.wiring.make_loader", lambda settings, paths: loader)
 
@@ -77,7 +104,47 @@ def test_json(run: Run) -> None:
     assert code == 0
     assert (value["task"], value["confidence"]) == ("translation", 0.9)
     assert set(value["scores"]) == TASKS
+    assert (value["source"], value["unsure"]) == ("light", ["translation", "qa"])
+    assert set(value) == {"task", "confidence", "scores", "source", "unsure"}
     assert Listening.asked[0][:2] == ("Translate this", "User: a\nAssistant: b")
+
+
+def test_why_shows_each_part_with_its_effect_and_what_was_learned(run: Run) -> None:
+    code, out, _ = run("Translate", "th\x1b[31mis", "--why", "--context", "User: a")
+    assert code == 0
+    shown, told = out.split("\n\n")
+    assert shown.split()[:2] == ["translation", "90.0%"]
+    lines = told.splitlines()
+    assert "translation" in lines[0]
+    assert lines[1].split() == ["+1.00", "Translate"]
+    assert lines[2].split()[0] == "+1.00"
+    assert "\x1b" not in out
+    assert lines[3].split() == "25% of the decision is what you taught for qa: once said".split()
+    assert [asked[:2] for asked in Listening.asked] == [("Translate th\x1b[31mis", "User: a")]
+
+
+def test_why_as_json(run: Run) -> None:
+    code, out, _ = run("Translate this", "--why", "--json")
+    value = json.loads(out)
+    assert code == 0
+    assert value["task"] == "translation"
+    assert [part["text"] for part in value["parts"]] == ["Translate", "this"]
+    assert value["parts"][0] == {
+        "text": "Translate",
+        "start": -1,
+        "end": -1,
+        "effects": {"translation": 1.0},
+    }
+    assert "parts" not in json.loads(run("Translate this", "--json")[1])
+
+
+def test_a_broken_task_file_of_ones_own_is_named(run: Run) -> None:
+    folder = user_paths().prompts
+    folder.mkdir(parents=True)
+    (folder / "haiku.yaml").write_text("task: [")
+    code, out, err = run("Hi", "--light")
+    assert (code, out) == (1, "")
+    assert "haiku.yaml" in err
 
 
 def test_a_pipe_is_routed_when_there_is_no_text(run: Run) -> None:
@@ -120,6 +187,18 @@ def test_a_batch_comes_out_in_the_order_given(run: Run, tmp_path: Path, from_fil
     assert [asked[:2] for asked in Listening.asked] == [
         (row["input"], row.get("context")) for row in rows
     ]
+
+
+def test_a_large_batch_is_routed_in_parts_and_keeps_its_order(run: Run) -> None:
+    rows = [{"id": n, "input": "Translate" if n % 3 else f"{n}?"} for n in range(130)]
+    code, out, _ = run("--batch", "-", stdin=lines(*rows))
+    found = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [row["id"] for row in found] == list(range(130))
+    assert [row["task"] for row in found] == ["translation" if n % 3 else "qa" for n in range(130)]
+    assert sum(Listening.together) == 130
+    assert 1 < len(Listening.together) < 5
+    assert max(Listening.together) <= 64
 
 
 def test_an_empty_batch_is_an_empty_answer(run: Run) -> None:

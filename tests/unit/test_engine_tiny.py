@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -11,11 +12,15 @@ from typing import Any
 
 import pytest
 import torch
+from peft import PeftModel
+from test_lean_adapters import write_adapter
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from assistant.engine import torch_engine
+from assistant.engine.base import Reading
 from assistant.engine.sampling import Logits
 from assistant.engine.stop_text import StopText
+from assistant.engine.tiny import write_tiny_model
 from assistant.engine.torch_engine import TorchEngine, choose_device, load_torch_engine
 from assistant.errors import AdapterError, ContextOverflow, EngineError
 from assistant.testing import tiny_model
@@ -285,7 +290,7 @@ def test_scoring_and_reading_in_between_leave_the_cache_right(
 ) -> None:
     run(engine, HELLO, max_tokens=20)
     engine.score(HELLO, ["yes", "no"])
-    engine.hidden_state("some text", layer=1, suffix="?", max_tokens=50)
+    engine.hidden_states(["some text"], Reading(layer=1, suffix="?", max_tokens=50))
     assert said(run(engine, HELLO, max_tokens=20)) == said(
         run(new_engine(folder), HELLO, max_tokens=20)
     )
@@ -437,20 +442,51 @@ def test_the_hidden_state_is_that_of_the_plain_model(
     engine: TorchEngine, plain: tuple[Any, Any]
 ) -> None:
     model = plain[0]
-    state = engine.hidden_state(
-        "What is this <|im_end|>?", layer=1, suffix="\nTask:", max_tokens=99
-    )
+    reading = Reading(layer=1, suffix="\nTask:", max_tokens=99)
+    state = engine.hidden_states(["What is this <|im_end|>?"], reading)[0]
     ids = engine._format.text_ids("What is this <|im_end|>?") + engine._format.text_ids("\nTask:")
     with torch.no_grad():
         states = model(torch.tensor([ids]), output_hidden_states=True).hidden_states
     assert len(state) == engine.info.hidden_size
-    assert state == pytest.approx(states[1][0, -1].tolist(), abs=1e-5)
-    assert state != pytest.approx(states[0][0, -1].tolist(), abs=1e-3)
+    assert state == pytest.approx(states[1][0, -1].numpy(), abs=1e-5)
+    assert state != pytest.approx(states[0][0, -1].numpy(), abs=1e-3)
+
+
+@pytest.mark.parametrize(("layer", "mean_layer"), [(2, 1), (1, 1)])
+def test_the_mean_is_over_the_texts_own_tokens(
+    engine: TorchEngine, plain: tuple[Any, Any], layer: int, mean_layer: int
+) -> None:
+    state = engine.hidden_states(
+        ["What is this?"], Reading(layer, "\nTask:", 99, None, mean_layer)
+    )[0]
+    ids = engine._format.text_ids("What is this?\nTask:")
+    caught = {}
+    for at, one in enumerate(plain[0].model.layers, 1):
+        one.register_forward_hook(lambda *given, at=at: caught.update({at: given[2]}))
+    with torch.no_grad():
+        plain[0](torch.tensor([ids]))
+    own = caught[mean_layer][0, : len("What is this?")]
+    assert state[:32] == pytest.approx(caught[layer][0, -1].numpy(), abs=1e-5)
+    assert state[32:] == pytest.approx(own.mean(0).numpy(), abs=1e-5)
+
+
+def test_the_vector_of_a_text_does_not_depend_on_its_company(engine: TorchEngine) -> None:
+    reading = Reading(layer=2, suffix="?", max_tokens=400, mean_layer=1)
+    seen: list[int] = []
+    together = engine.hidden_states(["one", "two " * 80, "three"], reading, progress=seen.append)
+    assert (engine.hidden_states(["three"], reading)[0] == together[2]).all()
+    assert (engine.hidden_states(["two " * 80, "one"], reading) == together[[1, 0]]).all()
+    assert seen == [1, 2, 3]
+
+
+def test_no_texts_no_vectors(engine: TorchEngine) -> None:
+    assert engine.hidden_states([], Reading(1, "?", 20)).shape == (0, 32)
+    assert engine.hidden_states([], Reading(2, "?", 20, mean_layer=1)).shape == (0, 64)
 
 
 def test_a_long_text_is_cut_to_head_and_tail(engine: TorchEngine) -> None:
-    def state(text: str) -> list[float]:
-        return engine.hidden_state(text, layer=1, suffix="??", max_tokens=22)
+    def state(text: str) -> Any:
+        return engine.hidden_states([text], Reading(layer=1, suffix="??", max_tokens=22))[0]
 
     text = "a" * 10 + "b" * 500 + "c" * 10
     assert state(text) == pytest.approx(state("a" * 10 + "c" * 10), abs=1e-6)
@@ -474,13 +510,121 @@ def test_the_answer_ends_where_the_window_ends(engine: TorchEngine) -> None:
 
 
 def test_an_adapter_it_does_not_have_is_an_error(engine: TorchEngine, tmp_path: Path) -> None:
-    with pytest.raises(AdapterError, match="no adapter 'french'"):
-        list(engine.generate(HELLO, Decoding(), adapter="french"))
-    with pytest.raises(AdapterError, match="no adapter 'french'"):
-        engine.score(HELLO, ["yes"], adapter="french")
-    with pytest.raises(AdapterError, match="lean path"):
+    for ask in (
+        lambda: list(engine.generate(HELLO, Decoding(), adapter="french")),
+        lambda: engine.score(HELLO, ["yes"], adapter="french"),
+        lambda: engine.text_logprobs("some text", adapter="french"),
+        lambda: engine.complete([HELLO], Decoding(), adapter="french"),
+    ):
+        with pytest.raises(AdapterError, match="lean path") as caught:
+            ask()
+        assert caught.value.hint
+    with pytest.raises(AdapterError, match="'french'"):
+        engine.hidden_states(["text"], Reading(1, "?", 20, adapter="french"))
+    with pytest.raises(AdapterError, match="no adapter that can be read"):
         engine.load_adapter("french", tmp_path)
     assert engine.adapters == ()
+
+
+# -- adapters, for reading alone -------------------------------------------------------------------
+
+
+@pytest.fixture
+def adapter(folder: Path, tmp_path: Path) -> Path:
+    return write_adapter(folder, tmp_path / "adapter")
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"use_rslora": True, "r": 3}, {"layers_to_transform": [1]}]
+)
+def test_vectors_with_an_adapter_are_those_of_peft(
+    engine: TorchEngine, folder: Path, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    adapter = write_adapter(folder, tmp_path / "made", **options)
+    base = AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32)
+    adapted = PeftModel.from_pretrained(base, str(adapter)).eval()
+    caught: list[Any] = []
+    base.model.layers[1].register_forward_hook(lambda *given: caught.append(given[2]))
+    with torch.no_grad():
+        adapted(torch.tensor([engine._format.text_ids("What is this?")]))
+    reading = Reading(2, "?", 99, adapter="mine")
+    engine.load_adapter("mine", adapter)
+    state = engine.hidden_states(["What is this"], reading)[0]
+    expected = caught[0][0, -1].numpy()
+    assert state == pytest.approx(expected, abs=1e-5 * abs(expected).max())
+    bare = engine.hidden_states(["What is this"], Reading(2, "?", 99))[0]
+    assert abs(state - bare).max() > 0.01
+
+
+def test_an_adapter_leaves_answers_alone_and_can_be_unloaded(
+    engine: TorchEngine, folder: Path, adapter: Path
+) -> None:
+    expected = said(run(new_engine(folder), HELLO, max_tokens=20))
+    reading = Reading(2, "?", 99, adapter="mine")
+    engine.load_adapter("mine", adapter)
+    assert engine.adapters == ("mine",)
+    engine.hidden_states(["text"], reading)
+    assert said(run(engine, HELLO, max_tokens=20)) == expected
+    engine.unload_adapter("mine")
+    engine.unload_adapter("mine")
+    assert engine.adapters == ()
+    with pytest.raises(AdapterError):
+        engine.hidden_states(["text"], reading)
+
+
+def test_a_reading_that_fails_switches_the_adapter_off(
+    engine: TorchEngine, adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = Reading(2, "?", 99)
+    expected = engine.hidden_states(["text"], bare)
+    engine.load_adapter("mine", adapter)
+    layer = engine._model.get_decoder().layers[1]
+    right = layer.forward
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("broken pipe in the GPU")
+
+    monkeypatch.setattr(layer, "forward", fail)
+    with pytest.raises(EngineError, match="broken pipe"):
+        engine.hidden_states(["text"], Reading(2, "?", 99, adapter="mine"))
+    monkeypatch.setattr(layer, "forward", right)
+    assert (engine.hidden_states(["text"], bare) == expected).all()
+
+
+def changed_config(folder: Path, **settings: Any) -> None:
+    file = folder / "adapter_config.json"
+    config = {**json.loads(file.read_text()), **settings}
+    file.write_text(json.dumps({k: v for k, v in config.items() if v is not None}))
+
+
+@pytest.mark.parametrize(
+    ("break_it", "said"),
+    [
+        (lambda f: changed_config(f, use_dora=True), "more than plain LoRA"),
+        (lambda f: changed_config(f, peft_type="IA3"), "more than plain LoRA"),
+        (lambda f: changed_config(f, bias="all"), "more than plain LoRA"),
+        (lambda f: changed_config(f, fan_in_fan_out=True), "more than plain LoRA"),
+        (lambda f: changed_config(f, r=None), "no adapter that can be read"),
+        (lambda f: (f / "adapter_config.json").write_text("{"), "no adapter that can be read"),
+        (lambda f: (f / "adapter_config.json").write_text("[]"), "no adapter that can be read"),
+        (lambda f: (f / "adapter_model.safetensors").write_bytes(b"x"), "no adapter that can"),
+        (lambda f: (f / "adapter_model.safetensors").unlink(), "no adapter that can be read"),
+    ],
+    ids=["dora", "ia3", "bias", "fan", "no rank", "half", "list", "damaged", "no weights"],
+)
+def test_what_is_no_plain_lora_is_refused(
+    engine: TorchEngine, adapter: Path, break_it: Callable[[Path], None], said: str
+) -> None:
+    break_it(adapter)
+    with pytest.raises(AdapterError, match=said):
+        engine.load_adapter("mine", adapter)
+    assert engine.adapters == ()
+
+
+def test_an_adapter_of_another_model_is_refused(engine: TorchEngine, tmp_path: Path) -> None:
+    other = write_tiny_model(tmp_path / "other", family="qwen3")
+    with pytest.raises(AdapterError, match="does not fit"):
+        engine.load_adapter("mine", write_adapter(other, tmp_path / "foreign"))
 
 
 def test_a_folder_without_a_model_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 import time
@@ -12,11 +13,13 @@ import numpy as np
 import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from test_lean_exact import HELLO, all_logits, open_lean, run, said
+from test_lean_exact import HELLO, TEXTS, all_logits, open_lean, run, said
 from transformers import AutoModelForCausalLM
 
+from assistant.engine.base import Reading
 from assistant.engine.lean.engine import LeanEngine
 from assistant.engine.tiny import write_tiny_model
+from assistant.engine.torch_engine import load_torch_engine
 from assistant.errors import AdapterError
 
 ALL = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -86,6 +89,28 @@ def test_logits_are_those_of_peft(
     plain = all_logits(engine, ids)
     assert np.abs(found - expected).max() < 1e-5 * np.abs(expected).max()
     assert np.abs(found - plain).max() > 0.05 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("mean_layer", [None, 1])
+@pytest.mark.parametrize("layer", [0, 1])
+def test_vectors_of_texts_with_an_adapter_are_those_of_the_plain_path(
+    engine: LeanEngine, base: Path, tmp_path: Path, layer: int, mean_layer: int | None
+) -> None:
+    folder = write_adapter(base, tmp_path / "adapter", layers_to_transform=[layer])
+    plain = load_torch_engine(base, name="tiny", sha256="", device="cpu", dtype=torch.float32)
+    reading = Reading(layer=2, suffix="?", max_tokens=500, adapter="mine", mean_layer=mean_layer)
+    for one in (engine, plain):
+        one.load_adapter("mine", folder)
+    ours, theirs = (one.hidden_states(TEXTS, reading) for one in (engine, plain))
+    size = np.abs(theirs).max()
+    assert np.abs(ours - theirs).max() < 1e-4 * size
+    without = dataclasses.replace(reading, adapter=None)
+    for one in (engine, plain):
+        bare = one.hidden_states(TEXTS, without)
+        assert np.abs(bare - theirs)[:, :32].max(axis=1).min() > 0.01 * size
+        below = np.abs(bare - theirs)[:, 32:].max(initial=0.0)  # the mean, after the first layer
+        assert (below > 0.01 * size) == (layer == 0 and mean_layer is not None)
+    plain.close()
 
 
 def test_in_the_default_mode_an_adapter_is_rounded_but_close(base: Path, tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 import torch
-from test_lean_exact import HELLO, LONG, all_logits, open_lean, run, said
+from test_lean_exact import HELLO, LONG, TEXTS, all_logits, open_lean, run, said
 from transformers import AutoModelForCausalLM
 
+from assistant.engine.base import Reading
 from assistant.engine.lean import batch
 from assistant.engine.lean import engine as lean_engine
 from assistant.engine.lean.engine import LeanEngine
@@ -22,7 +23,7 @@ from assistant.engine.lean.lookup import Lookup
 from assistant.engine.lean.model import LeanModel
 from assistant.engine.sampling import Logits
 from assistant.engine.tiny import write_tiny_model
-from assistant.errors import ContextOverflow, EngineError
+from assistant.errors import AdapterError, ContextOverflow, EngineError
 from assistant.types import Decoding, Generation, Message
 
 CONTEXT = 2048
@@ -217,7 +218,7 @@ def test_no_page_is_held_when_nothing_is_kept(engine: LeanEngine) -> None:
     run(engine, LONG, max_tokens=100)
     engine.score(HELLO, ["yes", "no", "neither"])
     engine.text_logprobs("some text")
-    engine.hidden_state("some text", layer=1, suffix="?", max_tokens=20)
+    engine.hidden_states(TEXTS, Reading(layer=1, suffix="?", max_tokens=500))
     engine.complete([HELLO, LONG, *[user(str(n)) for n in range(20)]], Decoding(max_tokens=8))
     engine._sequences.forget_all()
     assert engine._model.pages.free == engine._model.pages.count
@@ -315,7 +316,7 @@ def test_whatever_needs_more_than_the_pool_is_refused_with_a_hint(
     ask: Callable[[], Any] = {
         "score": lambda: small.score(long(400), ["a", "b"]),
         "text": lambda: small.text_logprobs(text),
-        "hidden": lambda: small.hidden_state(text, layer=1, suffix="", max_tokens=400),
+        "hidden": lambda: small.hidden_states([text], Reading(layer=1, suffix="", max_tokens=400)),
         "prepare": lambda: small.prepare([*long(400), Message("user", "")]),
         "complete": lambda: small.complete([long(400)], Decoding(max_tokens=4)),
     }[kind]
@@ -489,6 +490,50 @@ def test_scores_are_those_of_the_logits(engine: LeanEngine) -> None:
     assert score.each == pytest.approx(expected, abs=1e-4)
 
 
+# -- vectors of texts ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mean_layer", [None, 1])
+def test_reading_texts_uses_up_no_page_and_forgets_nothing(
+    engine: LeanEngine, mean_layer: int | None
+) -> None:
+    run(engine, HELLO)
+    cached = run(engine, HELLO)[-1].usage.cached_prompt_tokens  # type: ignore[union-attr]
+    free, rows = engine._model.pages.free, list(engine._sequences._rows)
+    assert cached > 0
+    for _ in range(3):
+        engine.hidden_states(TEXTS, Reading(1, "?", max_tokens=500, mean_layer=mean_layer))
+        assert engine._model.pages.free == free
+        assert sorted(engine._sequences._rows) == sorted(rows)
+    assert run(engine, HELLO)[-1].usage.cached_prompt_tokens == cached  # type: ignore[union-attr]
+
+
+def test_progress_ends_with_all_texts_and_never_falls(engine: LeanEngine) -> None:
+    seen: list[int] = []
+    engine.hidden_states(TEXTS, Reading(1, "?", max_tokens=500), progress=seen.append)
+    assert len(seen) > 2
+    assert seen == sorted(set(seen))
+    assert seen[-1] == len(TEXTS)
+
+
+def test_no_texts_no_vectors(engine: LeanEngine) -> None:
+    assert engine.hidden_states([], Reading(1, "?", max_tokens=20)).shape == (0, 32)
+    assert engine.hidden_states([], Reading(2, "?", 20, mean_layer=1)).shape == (0, 64)
+
+
+def test_an_adapter_that_is_not_loaded_is_an_error(engine: LeanEngine) -> None:
+    with pytest.raises(AdapterError, match="'router'") as caught:
+        engine.hidden_states(["a"], Reading(1, "?", max_tokens=20, adapter="router"))
+    assert caught.value.hint
+    assert said(run(engine, HELLO))
+
+
+def test_reading_more_than_the_window_holds_is_refused(engine: LeanEngine) -> None:
+    with pytest.raises(ContextOverflow, match="2,048"):
+        engine.hidden_states(["a", "b" * 3000], Reading(1, "?", max_tokens=3000))
+    assert engine.hidden_states(["a"], Reading(1, "?", max_tokens=3000)).shape == (1, 32)
+
+
 # -- several callers, and the end ------------------------------------------------------------------
 
 
@@ -518,7 +563,7 @@ def test_a_closed_engine_says_so(engine: LeanEngine, folder: Path) -> None:
         lambda: engine.score(HELLO, ["a"]),
         lambda: engine.complete([HELLO], Decoding()),
         lambda: engine.text_logprobs("some text"),
-        lambda: engine.hidden_state("some text", layer=1, suffix="?", max_tokens=20),
+        lambda: engine.hidden_states(["some text"], Reading(layer=1, suffix="?", max_tokens=20)),
         lambda: engine.prepare([*LONG, Message("user", "")]),
     ):
         with pytest.raises(EngineError, match="unloaded") as caught:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from assistant.engine.base import Engine
+from assistant.engine.base import Engine, Reading
 from assistant.engine.lean.engine import LeanEngine
 from assistant.engine.lean.lookup import Lookup
 from assistant.engine.lean.model import Rows
@@ -24,6 +25,11 @@ from assistant.types import Decoding, Generation, Message
 Family = Literal["llama", "qwen2", "qwen3"]
 HELLO = (Message("system", "Be brief."), Message("user", "Hello there, how are you?"))
 LONG = (Message("user", "word and another word, over and over " * 20),)
+TEXTS = [
+    *(f"{n} {'some more words ' * (n * n % 13)}here" for n in range(38)),
+    "longer than one pass: " + "".join(chr(97 + n * n % 26) for n in range(400)),
+    "What is it that is wanted here?",
+]
 
 
 def open_lean(folder: Path, cache: Path, precision: Any = "accurate") -> LeanEngine:
@@ -140,10 +146,40 @@ def test_answers_and_scores_are_those_of_the_plain_path(
         assert sum(ours.each) == pytest.approx(ours.logprob)
     text = "Some text to be read, long enough to need no more than one pass."
     assert lean.text_logprobs(text) == pytest.approx(plain.text_logprobs(text), abs=1e-3)
-    state = {"layer": 1, "suffix": " so?", "max_tokens": 20}
-    ours_state = lean.hidden_state("What is it that is wanted here?", **state)  # type: ignore[arg-type]
-    theirs_state = plain.hidden_state("What is it that is wanted here?", **state)  # type: ignore[arg-type]
-    assert ours_state == pytest.approx(theirs_state, abs=1e-4)
+
+
+@pytest.mark.parametrize("mean_layer", [None, 1, 2])
+def test_vectors_of_texts_are_those_of_the_plain_path(
+    lean: LeanEngine, plain: TorchEngine, mean_layer: int | None
+) -> None:
+    reading = Reading(layer=2, suffix=" so?", max_tokens=500, mean_layer=mean_layer)
+    ours, theirs = (engine.hidden_states(TEXTS, reading) for engine in (lean, plain))
+    assert ours.shape == theirs.shape == (40, 32 if mean_layer is None else 64)
+    assert np.abs(ours - theirs).max() < 1e-4 * np.abs(theirs).max()
+    assert np.abs(theirs[1:] - theirs[:-1]).max(axis=1).min() > 0.01  # else anything would do
+
+
+def test_a_vector_from_a_lower_layer_is_that_of_the_plain_path(
+    lean: LeanEngine, plain: TorchEngine
+) -> None:
+    reading = Reading(layer=1, suffix=" so?", max_tokens=20)
+    ours, theirs = (engine.hidden_states(TEXTS[-1:], reading)[0] for engine in (lean, plain))
+    assert ours == pytest.approx(theirs, abs=1e-4)
+    assert np.abs(ours - lean.hidden_states(TEXTS[-1:], replace(reading, layer=2))[0]).max() > 0.01
+
+
+@pytest.mark.parametrize("precision", ["auto", "accurate", "fast"])
+def test_the_vector_of_a_text_does_not_depend_on_its_company(
+    folder: Path, tmp_path: Path, precision: str
+) -> None:
+    engine = open_lean(folder, tmp_path, precision)
+    reading = Reading(layer=2, suffix=" so?", max_tokens=500, mean_layer=1)
+    together = engine.hidden_states(TEXTS, reading)
+    backwards = engine.hidden_states(TEXTS[::-1], reading)[::-1]
+    alone = np.concatenate([engine.hidden_states([text], reading) for text in TEXTS])
+    assert np.abs(together - backwards).max() < 1e-5
+    assert np.abs(together - alone).max() < 1e-5
+    engine.close()
 
 
 def test_a_text_longer_than_one_pass_is_scored_as_a_whole(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,9 @@ from assistant.errors import AdapterError, Cancelled, ContextOverflow, EngineErr
 from assistant.events import AnswerPiece, Event, TurnFinished, TurnPrepared, TurnRouted, TurnStarted
 from assistant.paths import shipped
 from assistant.prompts import Prompts
+from assistant.router.memory import Lesson
+from assistant.router.router import Reasons
+from assistant.router.why import Part
 from assistant.session import AskOptions, Session
 from assistant.store.store import Store
 from assistant.testing import FakeEngine, FakeRouter, ready_loader
@@ -347,6 +351,105 @@ def test_route_answers_nothing_and_stores_nothing(make: Made) -> None:
     assert make.engine.calls == []
 
 
+# -- asking when unsure ----------------------------------------------------------------------------
+
+
+class Asked:
+    """A user who answers the question with ``says``, and keeps what was asked."""
+
+    def __init__(self, says: str | BaseException | None) -> None:
+        self.says = says
+        self.routes: list[Route] = []
+
+    def __call__(self, route: Route) -> str | None:
+        self.routes.append(route)
+        if isinstance(self.says, BaseException):
+            raise self.says
+        return self.says
+
+
+UNSURE = FakeRouter(unsure={"odd": ("chat", "qa")})
+
+
+def test_only_an_unsure_route_is_asked_about(make: Made) -> None:
+    session, asked = make("a", "b", "c", router=UNSURE), Asked("qa")
+    finished(session.ask("Hi", decide=asked))
+    assert asked.routes == []
+    finished(session.ask("odd", options=AskOptions(task="translation"), decide=asked))
+    assert asked.routes == []
+    finished(session.ask("odd", decide=asked))
+    assert [(route.task, route.unsure) for route in asked.routes] == [("chat", ("chat", "qa"))]
+
+
+def test_what_the_user_says_is_used_and_learned(make: Made) -> None:
+    session = make("First", "Lima", router=UNSURE)
+    first = finished(session.ask("Hello"))
+    events = list(session.ask("odd", conversation_id=first.conversation_id, decide=Asked("qa")))
+    routed = next(event.turn.route for event in events if isinstance(event, TurnRouted))
+    turn = events[-1].turn  # type: ignore[union-attr]
+    assert turn.route == routed
+    assert routed is not None
+    assert (routed.task, routed.source, routed.confidence) == ("qa", "asked", 1.0)
+    assert routed.scores == UNSURE.route("odd").scores
+    assert turn.prompt_version.startswith("qa@")
+    assert (turn.state, turn.answer) == ("done", "Lima")
+    stored = make.store.turn(turn.id)
+    assert stored.route is not None
+    assert (stored.route.task, stored.route.source) == ("qa", "asked")
+    (feedback,) = make.store.feedback()
+    assert (feedback.turn_id, feedback.route) == (turn.id, "qa")
+    assert [one["source"] for one in make.store.export_feedback()] == ["asked"]
+    (lesson,) = make.store.route_corrections()
+    assert (lesson.text, lesson.from_task, lesson.to_task) == ("odd", "chat", "qa")
+    assert lesson.context == "User: Hello\nAssistant: First"
+
+
+def test_confirming_the_guess_is_learned_too(make: Made) -> None:
+    turn = finished(make("a", router=UNSURE).ask("odd", decide=Asked("chat")))
+    assert turn.route is not None
+    assert (turn.route.task, turn.route.source) == ("chat", "asked")
+    assert [one.to_task for one in make.store.route_corrections()] == ["chat"]
+
+
+def test_who_does_not_say_gets_the_likeliest_task(make: Made) -> None:
+    asked = Asked(None)
+    turn = finished(make("a", router=UNSURE).ask("odd", decide=asked))
+    assert len(asked.routes) == 1
+    assert turn.route == UNSURE.route("odd")
+    assert make.store.feedback() == make.store.route_corrections() == []
+
+
+def test_where_nobody_can_be_asked_it_goes_by_the_likeliest_task(make: Made) -> None:
+    turn = finished(make("a", router=UNSURE).ask("odd"))
+    assert turn.route == UNSURE.route("odd")
+    assert make.store.feedback() == []
+
+
+def test_a_regenerated_turn_is_asked_about_too(make: Made) -> None:
+    session = make("a", "b", router=UNSURE)
+    old = finished(session.ask("odd"))
+    new = finished(session.regenerate(old.id, decide=Asked("qa")))
+    assert new.route is not None
+    assert (new.route.task, new.route.source) == ("qa", "asked")
+
+
+def test_the_time_to_answer_the_question_is_not_the_turns(make: Made) -> None:
+    class Slow(Asked):
+        def __call__(self, route: Route) -> str | None:
+            time.sleep(1.0)
+            return super().__call__(route)
+
+    turn = finished(make("a", router=UNSURE).ask("odd", decide=Slow("qa")))
+    assert 0 < turn.timing.route_s <= turn.timing.total_s < 0.9
+
+
+def test_stopping_at_the_question_ends_the_turn(make: Made) -> None:
+    turn = finished(make("a", router=UNSURE).ask("odd", decide=Asked(Cancelled("stopped"))))
+    assert (turn.state, turn.answer) == ("cancelled", "")
+    assert make.engine.calls == []
+    assert make.store.feedback() == []
+
+
 # -- classification --------------------------------------------------------------------------------
 
 
@@ -562,9 +665,84 @@ def test_explain_tells_who_chose_probabilities_and_what_was_left_out(make: Made)
     turn = finished(session.ask("a good one", options=options))
     make.store.save_turn(replace(turn, left_out_turns=3))
     told = session.explain("last")
-    assert "decided by\nyou: the task was chosen by hand." in told.replace("by \n", "by\n")
+    assert "**Task: classification** (100%), chosen by you." in told
+    assert "| part |" not in told
     assert told.index("| good | 87.0% |") < told.index("| bad | 13.0% |")
     assert "3 earlier turns did not fit the window" in told
+
+
+def test_explain_tells_what_each_part_did(make: Made) -> None:
+    session = make("Lima", rules={"Peru": "qa"})
+    turn = finished(session.ask("Capital | Peru?"))
+    told = session.explain(turn.id)
+    assert "What each part does for **qa**" in told
+    assert "| Capital | +1.0 |" in told
+    assert "| \\| | +1.0 |" in told
+    assert "| part |" not in session.explain(turn.id, read_again=False)
+
+
+class Explaining(Listening):
+    """Gives reasons made up by the test, and keeps what it was asked."""
+
+    def __init__(self, task: str, parts: Sequence[Part] = (), lesson: str = "") -> None:
+        super().__init__()
+        self.task, self.parts, self.lesson = task, tuple(parts), lesson
+        self.engines: list[object] = []
+
+    def explain(self, text: str, context: str | None = None, engine: object = None) -> Reasons:
+        self.asked.append((text, context))
+        self.engines.append(engine)
+        lessons = ((Lesson(self.lesson, None, self.task), 0.875),) if self.lesson else ()
+        return Reasons(Route(self.task, 0.8, {self.task: 0.8}), self.parts, lessons)
+
+
+def test_explain_tells_for_whom_else_a_part_speaks_and_leaves_out_what_does_nothing(
+    make: Made,
+) -> None:
+    parts = [
+        Part("two\nlines " + "x" * 80, {"chat": -0.5, "qa": 1.25, "translation": 0.5}),
+        Part("nothing", {"chat": 0.04, "qa": 2.0}),
+        Part("alone", {"chat": 2.0, "qa": -1.0}),
+    ]
+    session = make("a", router=Explaining("chat", parts, "said before"))
+    finished(session.ask("Hi"))
+    told = session.explain("last")
+    assert "| two lines xxx" in told
+    assert "x… | -0.5 | qa +1.2 |" in told
+    assert "nothing" not in told
+    assert "| alone | +2.0 |  |" in told
+    assert "88% of the decision is what you taught for chat: “said before”" in told
+    assert "Read again now" not in told
+
+
+def test_explain_says_when_the_router_has_learned_since(make: Made) -> None:
+    session = make("a", router=Explaining("qa", [Part("Hi", {"qa": 1.0})]))
+    finished(session.ask("Hi"))
+    told = session.explain("last")
+    assert "Read again now, it would be **qa** (80%): the router has learned." in told
+    assert "What each part does for **qa**" in told
+
+
+def test_explain_reads_the_turn_as_it_was_routed(make: Made) -> None:
+    """After the turn before it, with the engine that decided, if it is there without waiting."""
+    router = Explaining("chat")
+    session = make("First", "Second", "Third", router=router)
+    turn = finished(session.ask("One"))
+    for text in ("Two", "Three"):
+        finished(session.ask(text, conversation_id=turn.conversation_id))
+    second = make.store.turns(turn.conversation_id)[1]
+    router.asked.clear()
+    session.explain(second.id)
+    assert router.asked == [("Two", "User: One\nAssistant: First")]
+    assert router.engines == [None]  # the light stage had decided
+    assert second.route is not None
+    by_model = replace(second, route=replace(second.route, source="model"))
+    session.reasons(by_model)
+    assert router.engines[-1] is make.engine
+    loads: list[object] = []
+    loader = EngineLoader(lambda report: loads.append(report) or FakeEngine())
+    make(loader=loader, router=router).reasons(by_model)
+    assert (router.engines[-1], loads) == (None, [])
 
 
 def test_explain_of_a_turn_without_a_route(make: Made) -> None:

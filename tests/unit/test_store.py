@@ -363,7 +363,7 @@ def test_snippets_show_the_place(store: Store) -> None:
 
 
 def test_feedback_keeps_the_turn_as_it_was(store: Store) -> None:
-    before = answered(store, "before")
+    before = answered(store, "before", "said")
     turn = answered(store, "What?", "Wrong.", conversation_id=before.conversation_id)
     item = store.add_feedback(turn.id[:10], rating="bad", correction="Right.", comment="hm")
     store.finish_turn(complete(turn, "Changed later."))
@@ -376,7 +376,7 @@ def test_feedback_keeps_the_turn_as_it_was(store: Store) -> None:
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": "What?"},
     ]
-    assert snapshot["context"] == "before"
+    assert snapshot["context"] == "User: before\nAssistant: said"
     expected = {
         "model": "SmolLM2",
         "model_sha256": "ab" * 32,
@@ -405,14 +405,28 @@ def test_the_latest_feedback_shows_on_the_turn(store: Store) -> None:
 
 
 def test_a_route_correction_is_noted_for_the_router(store: Store) -> None:
-    first = answered(store, "Summarize this")
+    first = answered(store, "Summarize this", "Short.")
     turn = answered(store, "now in French", conversation_id=first.conversation_id)
     item = store.add_feedback(turn.id, route="translation")
     (noted,) = store.route_corrections()
-    assert (noted.text, noted.context) == ("now in French", "Summarize this")
+    context = "User: Summarize this\nAssistant: Short."
+    assert (noted.text, noted.context) == ("now in French", context)
     assert (noted.from_task, noted.to_task) == ("qa", "translation")
     store.remove_feedback(item.id)
     assert store.route_corrections() == []
+
+
+def test_the_turn_before_a_corrected_one_is_told_as_it_is_seen(store: Store) -> None:
+    """Without hidden turns, and with what its answer should have been."""
+    first = answered(store, "One", "Wrong")
+    store.add_feedback(first.id, correction="Right")
+    hidden = answered(store, "Two", conversation_id=first.conversation_id)
+    store.hide_turn(hidden.id)
+    turn = answered(store, "Three", conversation_id=first.conversation_id)
+    for one in (first, turn):
+        store.add_feedback(one.id, route="chat")
+    contexts = [noted.context for noted in store.route_corrections()]
+    assert contexts == [None, "User: One\nAssistant: Right"]
 
 
 @pytest.mark.parametrize(

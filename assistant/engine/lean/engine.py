@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from assistant.engine.base import CandidateScore, EngineInfo
+from assistant.engine.base import CandidateScore, EngineInfo, Reading
 from assistant.engine.chat_format import ChatFormat
 from assistant.engine.decoding import Answer, stream
 from assistant.engine.lean.adapter_file import AdapterFile, read_adapter
 from assistant.engine.lean.batch import Batch
 from assistant.engine.lean.formats import Array
+from assistant.engine.lean.hidden import Input, read_hidden
 from assistant.engine.lean.lookup import Lookup
 from assistant.engine.lean.model import LeanModel, Rows, pieces
 from assistant.engine.lean.pages import TOKENS
@@ -357,25 +358,24 @@ class LeanEngine:
 
     # -- routing -----------------------------------------------------------------------------------
 
-    def hidden_state(self, text: str, *, layer: int, suffix: str, max_tokens: int) -> list[float]:
-        ids = self._format.cut_ids(text, suffix, max_tokens)
+    def hidden_states(
+        self,
+        texts: Sequence[str],
+        reading: Reading,
+        *,
+        progress: Callable[[int], None] | None = None,
+    ) -> Array:
+        tail = len(self._format.text_ids(reading.suffix))
+        inputs = [
+            Input(self._format.cut_ids(text, reading.suffix, reading.max_tokens), tail)
+            for text in texts
+        ]
         with self._lock, _full_as_error():
             self._check_open()
-            self._room(ids)
-            sequence = self._sequences.begin([], ("hidden",))
-            try:
-                state: Array | None = None
-                for piece in pieces(ids, BATCH_ROWS):
-                    start = len(sequence.ids)
-                    self._sequences.extend(sequence, list(piece))
-                    part = Rows(sequence, start, piece)
-                    self._model.read(self._model.base, [part], layers=layer)
-                    state = self._model.hidden(len(piece) - 1)
-                assert state is not None
-                values: list[float] = state.tolist()
-                return values
-            finally:
-                self._sequences.drop(sequence)
+            program, _ = self._way(reading.adapter)
+            for one in inputs:
+                self._room(one.ids)
+            return read_hidden(self._model, self._sequences, program, inputs, reading, progress)
 
     # -- the rest ----------------------------------------------------------------------------------
 

@@ -59,11 +59,13 @@ class LeanModel:
     def close(self) -> None:
         self.team.close()
 
-    def read(self, program: Program, parts: Sequence[Rows], *, layers: int | None = None) -> None:
-        """Read up to ``BATCH_ROWS`` tokens: keys and values are stored, hidden states lie in ``x``.
+    def read(self, program: Program, parts: Sequence[Rows]) -> None:
+        """Read up to ``BATCH_ROWS`` tokens: keys and values are stored, hidden states lie in ``x``."""
+        self.place(parts)
+        self.team.run(program.operations, program.counters, 0, program.head_begins)
 
-        ``layers`` ends the pass after so many.
-        """
+    def place(self, parts: Sequence[Rows]) -> None:
+        """Say which tokens the next pass reads: ``parts``, one after the other."""
         at = 0
         buffers = self.buffers
         for part in parts:
@@ -73,9 +75,18 @@ class LeanModel:
             buffers.sequences[at:end] = part.sequence.row
             at = end
         assert at <= BATCH_ROWS, at
-        last = program.head_begins if layers is None else program.layer_ends[layers - 1]
         self.team.state[runtime.ROWS] = at
-        self.team.run(program.operations, program.counters, 0, last)
+
+    def run_layers(self, program: Program, start: int, end: int) -> Array:
+        """Take what was placed through the layers after ``start``, up to and with ``end``.
+
+        Returns:
+            The hidden states, shape (BATCH_ROWS, hidden); valid until the next call.
+        """
+        begin = program.layer_ends[start - 1] if start else 0
+        self.team.run(program.operations, program.counters, begin, program.layer_ends[end - 1])
+        states: Array = self.buffers.x.floats[:, : self.shape.hidden]
+        return states
 
     def logits(self, program: Program, rows: Sequence[int]) -> Array:
         """Return the logits of rows just read, shape (rows, vocabulary); valid until the next call."""
@@ -96,11 +107,6 @@ class LeanModel:
             last.append(at - 1)
         self.read(program, parts)
         return self.logits(program, last)
-
-    def hidden(self, row: int) -> Array:
-        """Return the hidden state of a row just read, shape (hidden,); a copy."""
-        state: Array = self.buffers.x.floats[row, : self.shape.hidden].copy()
-        return state
 
     def pages_of(self, sequence: Running, tokens: int) -> Array:
         """Return the keys and values of the first ``tokens``, as stored: (pages, page bytes)."""

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 from textual.screen import Screen
+from textual.widgets import Input, TextArea
 
 from assistant.errors import AssistantError
 from assistant.sanitize import clean
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 _log = logging.getLogger(__name__)
+_TYPING_S = 0.4
 
 
 class ChatBase(Screen[None]):
@@ -45,6 +47,7 @@ class ChatBase(Screen[None]):
         self.undone: list[Turn] = []
         self.editing: Turn | None = None
         self.desk = Desk(self.begin)
+        self.explaining = asyncio.Lock()
         self.title_bar = TitleBar()
         self.conversations = ConversationList()
         self.transcript = Transcript()
@@ -107,6 +110,19 @@ class ChatBase(Screen[None]):
         if self.session is None:
             raise AssistantError("Still starting.", "Try again in a moment.")
         return self.session
+
+    async def pause_in_typing(self) -> None:
+        """Wait until nobody is typing: a box that opens now would get the keys meant for a text."""
+        while before := self._typed():
+            await asyncio.sleep(_TYPING_S)
+            if self._typed() == before:
+                return
+
+    def _typed(self) -> str:
+        focused = self.app.focused
+        if isinstance(focused, TextArea):
+            return focused.text
+        return focused.value if isinstance(focused, Input) else ""
 
     # -- words for the user ----------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from assistant.tui.wording import scores, shown_answer, usage
 from assistant.types import Rating, Turn
 
 if TYPE_CHECKING:
+    from assistant.tui.screens.text import TextScreen
     from assistant.tui.widgets.turn_view import TurnView
 
 
@@ -71,12 +72,15 @@ class FeedbackPart(ChatBase):
         task = await self.app.push_screen_wait(TaskChoice(tasks, turn.route))
         if task is None:
             return
-        if turn.route is not None and task == turn.route.task:
-            self.say(f"It was routed to {task} already.")
-            return
         await self.off_screen(session.correct_route, turn.id, task)
-        view.correct_task(task)
-        self.say(f"F5 answers again as {task}.", "Task correction saved")
+        # The task it had is stored too: it takes an earlier correction back.
+        same = turn.route is not None and task == turn.route.task
+        view.correct_task(None if same else task)
+        again = "" if same else f" F5 answers this one again as {task}."
+        self.say(
+            f"The next turn like it goes to {task}.{again}",
+            "Task confirmed" if same else "The router has learned",
+        )
 
     def action_copy_answer(self) -> None:
         """Copy the answer as Markdown."""
@@ -107,8 +111,26 @@ class FeedbackPart(ChatBase):
             self.background(self._why(view.turn), "screen")
 
     async def _why(self, turn: Turn) -> None:
-        text = await self.off_screen(self.needed_session().explain, turn.id)
-        await self.show_text("Why this answer?", text)
+        from assistant.tui.screens.text import TextScreen
+
+        explain = self.needed_session().explain
+        stored = await self.off_screen(explain, turn.id, read_again=False)
+        screen = TextScreen("Why this answer?", stored, "Reading the turn again…")
+        self.background(self._read_again(screen, turn), "why")
+        await self.app.push_screen_wait(screen)
+
+    async def _read_again(self, screen: TextScreen, turn: Turn) -> None:
+        """Put what reading the turn again brings into the open explanation; one at a time."""
+        await screen.shown.wait()
+        text = None
+        try:
+            async with self.explaining:
+                if screen.is_attached:
+                    explain = self.needed_session().explain
+                    text = await self.off_screen(explain, turn.id)
+        finally:
+            if screen.is_attached:
+                await screen.settle(text)
 
     def show_route(self) -> None:
         """Show the routing scores of the answer."""

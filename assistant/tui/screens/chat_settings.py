@@ -55,6 +55,8 @@ class SettingsPart(ChatBase):
         session = self.needed_session()
         if self.desk.running:
             raise UsageError("An answer is being written.", "Stop it first (Esc).")
+        if self.explaining.locked():
+            raise UsageError("The model is still reading a turn again.", "Try again in a moment.")
         if not name:
             models = await self.off_screen(session.models)
             chosen = await self.app.push_screen_wait(ModelPicker(models, self.status.model))

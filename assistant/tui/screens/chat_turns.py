@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from assistant.errors import AssistantError
 from assistant.tui import commands
 from assistant.tui.asking import Asking, TurnOptions, hold
-from assistant.tui.messages import AnswerGrew, TurnChanged, TurnEnded
+from assistant.tui.messages import AnswerGrew, TaskUnclear, TurnChanged, TurnEnded
 from assistant.tui.screens.chat_base import ChatBase
-from assistant.types import Turn
+from assistant.tui.wording import one_line, which_of
+from assistant.types import Route, Turn
+
+if TYPE_CHECKING:
+    from assistant.tui.screens.task_choice import TaskChoice
+
+_UNCLEAR = "which task?"
 
 
 class TurnsPart(ChatBase):
     """Sends turns and follows them."""
+
+    _question: TaskChoice | None = None
 
     def begin(self, asking: Asking) -> None:
         """Start the worker that holds one turn."""
@@ -33,7 +43,9 @@ class TurnsPart(ChatBase):
         )
 
     def waiting_for(self) -> str:
-        """Return what a turn that has just begun is waiting for."""
+        """Return what the running turn is waiting for, before there is any answer."""
+        if self.status.asking:
+            return _UNCLEAR
         return "reading…" if self.status.load.state == "ready" else "waiting for the model…"
 
     async def send(
@@ -76,6 +88,43 @@ class TurnsPart(ChatBase):
             view.wait("thinking…" if turn.choice is not None else "choosing…")
         self.status.turn = turn
 
+    def on_task_unclear(self, message: TaskUnclear) -> None:
+        """Ask which task a turn is; its worker waits for the answer."""
+        self.status.asking = True
+        view = self.transcript.find(message.asking)
+        if view is not None:
+            view.wait(_UNCLEAR)
+        self.background(self._ask_for_task(message.asking, message.route), "task")
+
+    async def _ask_for_task(self, asking: Asking, route: Route) -> None:
+        from assistant.tui.screens.task_choice import TaskChoice
+
+        question = TaskChoice(
+            route.unsure,
+            route,
+            which_of(route.unsure),
+            about=asking.text,
+            leaving=f"go with {one_line(route.task)}",
+        )
+        task: str | None = None
+        try:
+            await self.pause_in_typing()
+            if not asking.stop.is_set():
+                self._question = question
+                task = await self.app.push_screen_wait(question)
+        except asyncio.CancelledError:  # the app is being left
+            asking.stop.set()
+            raise
+        finally:
+            self.status.asking = False
+            asking.say_task(task)
+
+    def _close_question(self) -> None:
+        """Close the question of a turn that has ended: it was stopped."""
+        question, self._question = self._question, None
+        if question is not None and question.is_current:
+            question.dismiss(None)
+
     async def on_answer_grew(self, message: AnswerGrew) -> None:
         """Append what came; without a view (another chat is open) it is only kept."""
         piece = message.asking.take()
@@ -87,6 +136,7 @@ class TurnsPart(ChatBase):
         """Draw the final state, give back what could not be stored, begin the next turn."""
         asking, error = message.asking, message.error
         asking.take()
+        self._close_question()
         view = self.transcript.find(asking)
         if asking.turn is None:
             self._give_back(asking)

@@ -26,6 +26,7 @@ class StatusLine(Widget):
     load: reactive[LoadStatus] = reactive(LoadStatus("idle"))
     turn: reactive[Turn | None] = reactive(None)
     answering: reactive[bool] = reactive(False)
+    asking: reactive[bool] = reactive(False)
     waiting: reactive[int] = reactive(0)
     model: reactive[str] = reactive("")
     hint: reactive[str] = reactive("")
@@ -50,6 +51,8 @@ class StatusLine(Widget):
             if self.load.fraction is not None:
                 words = f"{words} {percent(self.load.fraction)}"
             return Content.assemble(("○ ", "$warning"), words)
+        if self.asking:
+            return Content.assemble(("◐ ", "$accent"), "which task?")
         if self.answering:
             more = f", {self.waiting} waiting" if self.waiting else ""
             return Content.assemble(("◐ ", "$accent"), f"answering{more}", (" Esc stops", _MUTED))

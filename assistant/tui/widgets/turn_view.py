@@ -71,8 +71,8 @@ class TurnView(Vertical, can_focus=True):
         await self._answer.settle(shown_answer(self.turn))
         self._draw()
 
-    def correct_task(self, task: str) -> None:
-        """Show which task the user said it was."""
+    def correct_task(self, task: str | None) -> None:
+        """Show which task the user said it was; ``None``: the one it had."""
         self.corrected_task = task
         self._draw()
 
