@@ -36,6 +36,9 @@ def main() -> int:
         "--turns", type=Path, action="append", default=[], help="more labelled turns"
     )
     parser.add_argument("--compare", action="store_true", help="train the other approaches as well")
+    parser.add_argument(
+        "--train-on", type=int, default=10_000, help="most turns the others are trained on"
+    )
     parser.add_argument("--minilm", type=Path, help="folder of all-MiniLM-L6-v2, with --compare")
     parser.add_argument("-m", "--model", help="the model (default: the settings')")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder to write to")
@@ -53,8 +56,12 @@ def main() -> int:
         sets |= by_source(read(file))
     approaches = shipped(engine)
     if given.compare:
-        approaches |= compared(engine, given.minilm)
-    found: dict[str, Any] = {"model": engine.info.model, "date": datetime.date.today().isoformat()}
+        approaches |= compared(engine, given.minilm, given.train_on)
+    found: dict[str, Any] = {
+        "others trained on": given.train_on,
+        "model": engine.info.model,
+        "date": datetime.date.today().isoformat(),
+    }
     found["approaches"] = {
         name: {title: measured(rows, approach(rows)) for title, rows in sets.items()}
         for name, approach in approaches.items()
@@ -124,12 +131,14 @@ def turns_of(rows: Sequence[Row]) -> list[tuple[str, str | None]]:
     return [(row["input"], row.get("context")) for row in rows]
 
 
-def compared(engine: Any, minilm: Path | None) -> dict[str, Approach]:
+def compared(engine: Any, minilm: Path | None, most: int) -> dict[str, Approach]:
     """Return other approaches, trained on the turns that ship."""
     from assistant.router.router import read_turns
     from assistant.training.router_head import SHIPPED_TURNS, reading_for
 
     train = read(SHIPPED_TURNS)
+    random.Random(0).shuffle(train)
+    train = train[:most]
     reading = reading_for(engine.info.layers)
     found: dict[str, Approach] = {
         "keyword rules": keywords,

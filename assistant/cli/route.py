@@ -58,6 +58,10 @@ def command(
         return
     if batch is not None and text:
         raise UsageError("Give TEXT or --batch, not both.")
+    if batch is not None and why:
+        raise UsageError("--why explains one turn.", "Give it without --batch.")
+    if adapter and not fit:
+        raise UsageError("--adapter goes with --fit.", "Like: assistant route --fit --adapter")
     rows = _rows(batch) if batch is not None else None
     words = "" if rows is not None else " ".join(text).strip() or (read_stdin() or "").strip()
     if rows is None and not words:
@@ -71,7 +75,7 @@ def command(
         route = reasons.route if reasons else router.route(words, context, engine)
     if as_json:
         value = {**_as_dict(route), "source": route.source, "unsure": list(route.unsure)}
-        print_json({**value, "parts": _parts(reasons)} if reasons else value)
+        print_json({**value, **_reasons_as_dict(reasons)} if reasons else value)
         return
     for task, score in sorted(route.scores.items(), key=lambda item: -item[1]):
         click.echo(f"{task:<16}{score:6.1%}")
@@ -102,11 +106,16 @@ def _print_reasons(reasons: Reasons, task: str) -> None:
         click.echo(f"{share:6.0%}  of the decision is what you taught for {lesson.task}: {said}")
 
 
-def _parts(reasons: Reasons) -> list[dict[str, object]]:
-    return [
+def _reasons_as_dict(reasons: Reasons) -> dict[str, object]:
+    parts = [
         {"text": part.text, "start": part.start, "end": part.end, "effects": part.effects}
         for part in reasons.parts
     ]
+    lessons = [
+        {"text": lesson.text, "task": lesson.task, "share": share}
+        for lesson, share in reasons.lessons
+    ]
+    return {"parts": parts, "lessons": lessons}
 
 
 def _router(model: str | None, light: bool, store: Store) -> tuple[Router, Engine | None]:

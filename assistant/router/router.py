@@ -82,6 +82,7 @@ class Router:
         self._loaded: dict[Path, Head | None] = {}
         self._vectors: dict[tuple[str, str, str | None], Floats] = {}
         self._admitted: _Admitted | None = None
+        self._broken: set[Path] = set()
 
     # -- routing -------------------------------------------------------------------------------
 
@@ -202,11 +203,25 @@ class Router:
         if engine is not None:
             for folder in self._folders(engine.info.sha256):
                 head = self._load(folder / HEAD_FILE)
-                if head is not None and _ready(engine, head, folder):
+                if head is not None and self._ready(engine, head, folder):
                     return _ModelStage(head, engine)
         light = self._load(self._heads / _LIGHT)
         assert light is not None, "the light classifier ships with the program"
         return _LightStage(light)
+
+    def _ready(self, engine: Engine, head: Head, folder: Path) -> bool:
+        """Return whether the classifier can be used; its adapter is loaded if need be."""
+        if not head.adapted or ADAPTER in engine.adapters:
+            return True
+        if folder in self._broken or not (folder / ADAPTER_FILE).is_file():
+            return False
+        try:
+            engine.load_adapter(ADAPTER, folder)
+        except AdapterError as error:
+            self._broken.add(folder)
+            _log.warning("The router's adapter cannot be used: %s", error)
+            return False
+        return True
 
     def _load(self, file: Path) -> Head | None:
         if file not in self._loaded:
@@ -299,20 +314,6 @@ def read_turns(
         found[at] = normalized(states, parts)
         done += len(at)
     return found
-
-
-def _ready(engine: Engine, head: Head, folder: Path) -> bool:
-    """Return whether the classifier can be used; its adapter is loaded if need be."""
-    if not head.adapted or ADAPTER in engine.adapters:
-        return True
-    if not (folder / ADAPTER_FILE).is_file():
-        return False
-    try:
-        engine.load_adapter(ADAPTER, folder)
-    except AdapterError as error:
-        _log.warning("The router's adapter cannot be used: %s", error)
-        return False
-    return True
 
 
 def _route(stage: _Stage, verdict: Verdict) -> Route:
