@@ -69,7 +69,7 @@ def main() -> int:
     found["habits"] = learning_curve(engine, sets["check set"])
     found["own tasks"] = own_tasks(engine, sets["check set"])
     found["latency"] = latency(loaded)
-    file = given.results / f"{found['date']}-routing-{engine.info.model}.json"
+    file = given.results / f"routing-{found['date']}-{engine.info.model}.json"
     file.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     show(found)
     return 0
