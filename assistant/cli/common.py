@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from assistant.config import Settings
+    from assistant.router.router import Reasons
     from assistant.store.store import Store
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -61,3 +62,16 @@ def read_stdin() -> str | None:
 def note(text: str) -> None:
     """Print progress or a warning to stderr."""
     click.echo(text, err=True)
+
+
+def reasons_as_dict(reasons: Reasons) -> dict[str, list[dict[str, object]]]:
+    """Return what spoke for and against a route, for JSON: parts of the turn, and lessons."""
+    parts: list[dict[str, object]] = [
+        {"text": part.text, "start": part.start, "end": part.end, "effects": part.effects}
+        for part in reasons.parts
+    ]
+    lessons: list[dict[str, object]] = [
+        {"text": lesson.text, "task": lesson.task, "share": share}
+        for lesson, share in reasons.lessons
+    ]
+    return {"parts": parts, "lessons": lessons}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assistant.cli.common import json_option, note, open_store, print_json
+from assistant.cli.common import json_option, note, open_store, print_json, reasons_as_dict
 from assistant.errors import AssistantError
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def command(turn_id: str, stored: bool, as_json: bool) -> None:
     if not as_json:
         click.echo(clean(explain_turn(turn, reasons)))
         return
+    found = reasons_as_dict(reasons) if reasons else None
     print_json(
         {
             "turn_id": turn.id,
@@ -43,20 +44,9 @@ def command(turn_id: str, stored: bool, as_json: bool) -> None:
                 "confidence": turn.route.confidence,
                 "scores": turn.route.scores,
                 "source": turn.route.source,
-                "learned": turn.route.learned,
             },
-            "route_parts": None
-            if reasons is None
-            else [
-                {"text": part.text, "start": part.start, "end": part.end, "effects": part.effects}
-                for part in reasons.parts
-            ],
-            "route_lessons": None
-            if reasons is None
-            else [
-                {"text": lesson.text, "task": lesson.task, "share": share}
-                for lesson, share in reasons.lessons
-            ],
+            "route_parts": found["parts"] if found else None,
+            "route_lessons": found["lessons"] if found else None,
             "strategy": turn.choice.strategy if turn.choice else None,
             "strategy_reason": turn.choice.reason if turn.choice else None,
             "adapter": turn.choice.adapter if turn.choice else None,

@@ -18,6 +18,7 @@ from assistant.cli.common import (
     print_json,
     print_json_line,
     read_stdin,
+    reasons_as_dict,
 )
 from assistant.errors import UsageError
 
@@ -75,7 +76,7 @@ def command(
         route = reasons.route if reasons else router.route(words, context, engine)
     if as_json:
         value = {**_as_dict(route), "source": route.source, "unsure": list(route.unsure)}
-        print_json({**value, **_reasons_as_dict(reasons)} if reasons else value)
+        print_json({**value, **reasons_as_dict(reasons)} if reasons else value)
         return
     for task, score in sorted(route.scores.items(), key=lambda item: -item[1]):
         click.echo(f"{task:<16}{score:6.1%}")
@@ -104,18 +105,6 @@ def _print_reasons(reasons: Reasons, task: str) -> None:
     for lesson, share in reasons.lessons[:3]:
         said = clean(" ".join(lesson.text.split()))[:60]
         click.echo(f"{share:6.0%}  of the decision is what you taught for {lesson.task}: {said}")
-
-
-def _reasons_as_dict(reasons: Reasons) -> dict[str, object]:
-    parts = [
-        {"text": part.text, "start": part.start, "end": part.end, "effects": part.effects}
-        for part in reasons.parts
-    ]
-    lessons = [
-        {"text": lesson.text, "task": lesson.task, "share": share}
-        for lesson, share in reasons.lessons
-    ]
-    return {"parts": parts, "lessons": lessons}
 
 
 def _router(model: str | None, light: bool, store: Store) -> tuple[Router, Engine | None]:

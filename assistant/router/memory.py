@@ -151,13 +151,3 @@ class Bound:
 
     def _harm(self, against: Floats, favour: Floats) -> float:
         return float((against > self._background.crowd + _floor(_FAR) + favour).mean())
-
-
-def harm(
-    lessons: Sequence[tuple[Lesson, Floats]], background: Background, tasks: Sequence[str]
-) -> float:
-    """Return the share of shipped turns that the lessons would take to a wrong task."""
-    bound = Bound(background, tasks)
-    for lesson, point in lessons:
-        bound.add(lesson, point)
-    return bound.harm

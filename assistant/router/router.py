@@ -32,6 +32,7 @@ MOST_HARM = 0.005
 
 _LIGHT = "light.safetensors"
 _ASKED_ABOUT = 0.15
+_SHOWN_SHARE = 0.01
 _MOST_VECTORS = 20_000
 
 _log = logging.getLogger(__name__)
@@ -227,9 +228,6 @@ class Router:
         if file not in self._loaded:
             self._loaded[file] = load_head(file) if file.is_file() else None
         return self._loaded[file]
-
-
-_SHOWN_SHARE = 0.01
 
 
 class _LightStage:

@@ -21,7 +21,7 @@ from assistant.router.head import (
     normalized,
     save_head,
 )
-from assistant.router.memory import SHARPNESS, STRENGTH, Lesson, crowd_of, harm
+from assistant.router.memory import SHARPNESS, STRENGTH, Bound, Lesson, crowd_of
 from assistant.router.ngrams import BUCKETS, ngram_features
 from assistant.router.reading import SUFFIX, token_limit, turn_text
 from assistant.router.router import ADAPTER, HEADS, MOST_HARM
@@ -450,6 +450,15 @@ def test_hostile_lessons_do_not_keep_a_harmless_one_from_counting(heads: Path) -
     lessons = [*hostile.lessons, Lesson("odd", None, "chat")]
     taught = Router(heads=heads, lessons=lambda: lessons)
     assert taught.route("odd", None, hostile.engine).task == "chat"
+
+
+def harm(
+    lessons: Sequence[tuple[Lesson, Any]], background: Background, tasks: Sequence[str]
+) -> float:
+    bound = Bound(background, tasks)
+    for lesson, point in lessons:
+        bound.add(lesson, point)
+    return bound.harm
 
 
 def test_harm_is_the_share_of_labelled_turns_that_would_be_lost() -> None:
