@@ -18,7 +18,10 @@ _TELLING_REQUEST = 12
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A turn, understood: what is sent as user text and what fills the prompt."""
+    """A turn, understood: what is sent as user text and what fills the prompt.
+
+    ``pair`` is the direction of a translation, as in ``en-zh``.
+    """
 
     text: str
     lang: str
@@ -26,6 +29,7 @@ class Request:
     variables: Mapping[str, str] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    pair: str | None = None
 
 
 def read_request(
@@ -119,4 +123,5 @@ def _translation(
             "source_language": understand.language_name(source, prompt_lang),
         },
         tags=(f"{source}-{target}",),
+        pair=f"{source}-{target}",
     )

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from assistant import classification, context, strategy
+from assistant import classification, context
+from assistant.answering import AskOptions, Plan, Planner
 from assistant.config import Settings
 from assistant.engine.base import Engine
 from assistant.engine.loader import EngineLoader
@@ -29,16 +30,14 @@ from assistant.explain import explain_turn
 from assistant.models.catalog import CatalogEntry, load_catalog, lookup
 from assistant.models.installed import installed_names
 from assistant.paths import Paths, user_paths
-from assistant.prompts import DEFAULT_SHOTS, Prompts
-from assistant.request import Request, read_request
+from assistant.prompts import Prompts
 from assistant.router.router import Reasons
 from assistant.store.store import Store
-from assistant.tasks import TASKS, decoding_for
+from assistant.strategy import Chooser
+from assistant.tasks import TASKS
 from assistant.types import (
-    Decoding,
     Feedback,
     FinishReason,
-    Message,
     Rating,
     Route,
     Timing,
@@ -63,21 +62,6 @@ class RouterLike(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class AskOptions:
-    """What the user fixed for a turn; everything left alone is decided by the session."""
-
-    task: str = "auto"
-    system: str | None = None
-    strategy: str = "auto"
-    adapter: str | None = None
-    labels: tuple[str, ...] = ()
-    to: str | None = None
-    max_tokens: int | None = None
-    temperature: float | None = None
-    seed: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class DownloadPlan:
     """What would be fetched before the first answer, for the user to agree to."""
 
@@ -87,6 +71,8 @@ class DownloadPlan:
     licence: str
     sources: str
 
+
+__all__ = ["AskOptions", "Decide", "DownloadPlan", "RouterLike", "Session"]
 
 Decide = Callable[[Route], str | None]
 """Asks the user which of ``Route.unsure`` it is; ``None`` leaves it to the router."""
@@ -120,14 +106,21 @@ class Session:
         *,
         reload: Reload | None = None,
         paths: Paths | None = None,
+        chooser: Chooser | None = None,
     ) -> None:
         self._reload = reload
+        self._chooser = chooser or Chooser()
         self._paths = paths or user_paths()
         self.store = store
         self.loader = loader
         self.router = router
         self.prompts = prompts
         self.settings = settings
+
+    @property
+    def planner(self) -> Planner:
+        """Return what plans answers, with the settings of now."""
+        return Planner(self.prompts, self.settings, self._chooser)
 
     # -- turns ---------------------------------------------------------------------------------
 
@@ -310,18 +303,18 @@ class Session:
             route=route,
             model=engine.info.model,
             model_sha256=engine.info.sha256,
-            context_limit=self._limit(engine),
+            context_limit=self.planner.limit(engine),
         )
         yield TurnRouted(turn)
 
-        turn, request, stable = self._prepare(turn, options, earlier, engine)
+        turn, plan = self._prepare(turn, options, earlier, engine)
         self.store.save_turn(turn)
         yield TurnPrepared(turn)
 
-        if request.labels:
-            yield from self._classify(turn, request.labels, engine, clock, stable)
+        if plan.request.labels:
+            yield from self._classify(turn, plan, engine, clock)
         else:
-            yield from self._generate(turn, engine, clock, stop, stable)
+            yield from self._generate(turn, plan, engine, clock, stop)
 
     def _route(
         self, text: str, options: AskOptions, earlier: Sequence[Turn], engine: Engine
@@ -340,86 +333,34 @@ class Session:
         self.store.add_feedback(turn.id, route=task, source="asked")
         return replace(route, task=task, confidence=1.0, source="asked")
 
-    def _limit(self, engine: Engine) -> int:
-        own = self.settings.context_tokens
-        return min(own, engine.info.context_length) if own else engine.info.context_length
-
     def _prepare(
         self, turn: Turn, options: AskOptions, earlier: Sequence[Turn], engine: Engine
-    ) -> tuple[Turn, Request, int]:
-        """Choose the strategy and build the prompt that fits the window.
-
-        The number says how many of its messages any turn of this kind begins with.
-        """
+    ) -> tuple[Turn, Plan]:
+        """Plan the answer, and note in the turn what is going to be sent and why."""
         assert turn.route is not None
-        task = turn.route.task
-        wanted = options.strategy if options.strategy != "auto" else self.settings.strategy
-        request = read_request(
+        own = options.system or self.store.conversation(turn.conversation_id).system
+        plan = self.planner.plan(
             turn.user_text,
-            task=task,
-            prompt=self.prompts.get(task),
-            labels=options.labels,
-            to=options.to,
-            default_to=self.settings.translate_to,
+            turn.route.task,
+            options,
+            engine,
             earlier=earlier,
-        )
-        shots = self.prompts.get(task).shots_for(request.tags)
-        choice = strategy.choose(task, requested=wanted, adapter=options.adapter, shots=shots)
-        decoding = self._decoding(task, options)
-        history = context.relevant_turns(task, turn.user_text, request.has_passage, earlier)
-        system = options.system or self.store.conversation(turn.conversation_id).system
-        version, stable = "", 0
-
-        def render(messages: Sequence[Message], shots: int) -> Sequence[Message]:
-            nonlocal version, stable
-            rendered = self.prompts.render(
-                task,
-                request.text,
-                strategy=choice.strategy if shots or choice.strategy != "few_shot" else "zero_shot",
-                lang=request.lang,
-                variables=request.variables,
-                history=messages,
-                system=system or self.settings.system,
-                shots=shots,
-                tags=request.tags,
-            )
-            version = rendered.version
-            stable = len(rendered.messages) - len(messages) - 1
-            return rendered.messages
-
-        fitted = context.fit(
-            render,
-            history,
-            shots=(shots or DEFAULT_SHOTS) if choice.strategy == "few_shot" else 0,
-            count=engine.count_tokens,
-            limit=self._limit(engine),
-            max_tokens=decoding.max_tokens,
+            system=own or self.settings.system,
         )
         turn = replace(
             turn,
-            choice=choice,
-            sent=fitted.messages,
-            prompt_version=version,
-            decoding=replace(decoding, max_tokens=fitted.max_tokens),
-            left_out_turns=fitted.left_out_turns,
-            usage=Usage(prompt_tokens=fitted.prompt_tokens),
+            choice=plan.choice,
+            sent=plan.messages,
+            prompt_version=plan.prompt_version,
+            decoding=plan.decoding,
+            left_out_turns=plan.left_out_turns,
+            usage=Usage(prompt_tokens=plan.prompt_tokens),
         )
-        return turn, request, stable
+        return turn, plan
 
-    def _decoding(self, task: str, options: AskOptions) -> Decoding:
-        """Return the task's decoding with settings, then the turn's own options on top."""
-        given = {
-            name: getattr(source, name)
-            for source in (self.settings, options)
-            for name in ("max_tokens", "temperature", "seed")
-            if getattr(source, name) is not None
-        }
-        return replace(decoding_for(task, self.prompts.get(task).decoding), **given)
-
-    def _classify(
-        self, turn: Turn, labels: Sequence[str], engine: Engine, clock: _Clock, stable: int
-    ) -> Iterator[Event]:
-        scores = engine.score(turn.sent, labels, stable=stable)
+    def _classify(self, turn: Turn, plan: Plan, engine: Engine, clock: _Clock) -> Iterator[Event]:
+        labels = plan.request.labels
+        scores = engine.score(plan.messages, labels, stable=plan.stable)
         chances = classification.probabilities(labels, scores)
         answer = max(chances, key=lambda label: chances[label])
         clock.first_token_s = clock.elapsed()
@@ -440,14 +381,14 @@ class Session:
     def _generate(
         self,
         turn: Turn,
+        plan: Plan,
         engine: Engine,
         clock: _Clock,
         stop: threading.Event | None,
-        stable: int,
     ) -> Iterator[Event]:
         answer = ""
         saved_at = clock.elapsed()
-        for piece in engine.generate(turn.sent, turn.decoding, stop=stop, stable=stable):
+        for piece in engine.generate(turn.sent, turn.decoding, stop=stop, stable=plan.stable):
             if piece.text:
                 clock.first_token_s = clock.first_token_s or clock.elapsed()
                 answer += piece.text

@@ -1,40 +1,158 @@
-"""Few-shot prompt, zero-shot prompt or adapter: one decision a turn, with its evidence."""
+"""Few-shot prompt, zero-shot prompt or adapter: one decision a turn, by what was measured."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 from assistant.errors import AdapterError, UsageError
+from assistant.measured import Measurement, nearest_language
 from assistant.types import Choice
 
 STRATEGIES = ("auto", "zero_shot", "few_shot", "adapter")
 
+MARGIN = 1.0
+"""Points (of 100) that a dearer way must be ahead by: a small lead is not worth a slower answer."""
 
-def choose(
-    task: str, *, requested: str = "auto", adapter: str | None = None, shots: int = 1
-) -> Choice:
-    """Return the strategy for a turn of ``task``.
 
-    Chat is answered without shots: there the conversation itself is the context, and invented
-    exchanges in front of it would be taken for things that were said.
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """A way of answering with its mean over the data that all ways were measured on."""
 
-    ``shots`` is how many examples the prompt file wants for such a turn; none is zero-shot.
+    row: Measurement
+    mean: float
+    sets: int
 
-    Raises:
-        UsageError: ``requested`` is not a strategy.
-        AdapterError: an adapter was asked for and none is installed.
+
+class Chooser:
+    """Decides from measurements; where there are none, from the defaults of the prompt files.
+
+    ``adapters`` names the adapter in use a task.
     """
-    if requested not in STRATEGIES:
-        raise UsageError(f"Unknown strategy '{requested}'.", f"One of: {', '.join(STRATEGIES)}.")
-    if requested == "adapter" or adapter is not None:
+
+    def __init__(
+        self,
+        rows: Sequence[Measurement] = (),
+        adapters: Mapping[str, str] | None = None,
+    ) -> None:
+        self.rows = tuple(rows)
+        self.adapters = dict(adapters or {})
+
+    def choose(
+        self,
+        task: str,
+        *,
+        requested: str = "auto",
+        adapter: str | None = None,
+        default_shots: int = 1,
+        model: str = "",
+        lang: str = "",
+    ) -> Choice:
+        """Return the way to answer a turn of ``task``, with the reason in one line.
+
+        Chat is answered without shots: there the conversation itself is the context, and invented
+        exchanges in front of it would be taken for things that were said. ``default_shots`` is how
+        many examples the prompt file wants for such a turn.
+
+        Raises:
+            UsageError: ``requested`` is not a strategy.
+            AdapterError: an adapter was asked for and none is installed.
+        """
+        if requested not in STRATEGIES:
+            raise UsageError(
+                f"Unknown strategy '{requested}'.", f"One of: {', '.join(STRATEGIES)}."
+            )
+        if requested == "adapter" or adapter is not None:
+            return self._adapter(task, adapter)
+        if requested == "zero_shot":
+            return Choice("zero_shot", "zero-shot, as asked for")
+        if task == "chat":
+            return Choice("zero_shot", "chat: the conversation itself is the context")
+        ranked = self.ranked(task, model, lang)
+        if requested == "few_shot":
+            few = [one for one in ranked if one.row.strategy == "few_shot"]
+            row = _best(few).row if few else None
+            return Choice(
+                "few_shot",
+                "few-shot, as asked for",
+                shots=row.shots if row else default_shots or 4,
+                nearest=row.nearest if row else False,
+            )
+        if ranked:
+            return _measured(ranked)
+        if default_shots == 0:
+            return Choice("zero_shot", "not measured here: the prompt file wants no examples")
+        return Choice(
+            "few_shot", "not measured here: the prompt file's examples", shots=default_shots
+        )
+
+    def ranked(self, task: str, model: str, lang: str) -> list[_Ranked]:
+        """Return the ways measured for such a turn, the best first.
+
+        Only ways that were measured on the same data are compared: each by its mean over the data
+        sets that all of them have. Own measurements of a task take the place of the shipped ones.
+        """
+        rows = [
+            row
+            for row in self.rows
+            if row.task == task
+            and row.model == model
+            and (row.strategy != "adapter" or row.adapter == self.adapters.get(task))
+        ]
+        own = [row for row in nearest_language(rows, lang) if row.own]
+        rows = own if len({row.key for row in own}) > 1 else nearest_language(rows, lang)
+        by_way: dict[object, dict[tuple[str, str], Measurement]] = {}
+        for row in rows:
+            by_way.setdefault(row.key, {})[row.data, row.lang] = row
+        if not by_way:
+            return []
+        shared = set.intersection(*(set(data) for data in by_way.values()))
+        if not shared:
+            return []
+        found = [
+            _Ranked(
+                data[sorted(shared)[0]],
+                sum(data[one].value for one in shared) / len(shared),
+                len(shared),
+            )
+            for data in by_way.values()
+        ]
+        return sorted(found, key=lambda one: -one.mean)
+
+    def _adapter(self, task: str, adapter: str | None) -> Choice:
         raise AdapterError(
             f"No adapter{f' named {adapter!r}' if adapter else ''} is installed for {task}.",
             "Use --strategy few_shot or --strategy auto.",
         )
-    if requested == "zero_shot":
-        return Choice("zero_shot", "zero-shot, as asked for")
-    if requested == "few_shot":
-        return Choice("few_shot", "few-shot, as asked for")
-    if task == "chat":
-        return Choice("zero_shot", "chat: the conversation itself is the context")
-    if shots == 0:
-        return Choice("zero_shot", "the prompt file wants no examples for such turns")
-    return Choice("few_shot", "no trained adapter for this task here, so the few-shot prompt")
+
+
+def _cost(row: Measurement) -> tuple[int, int]:
+    """Return a way's cost, cheapest first: no examples, then fixed ones, then those of each turn.
+
+    What is fixed is computed once and stored; what is picked for a turn has to be read each time.
+    """
+    if row.strategy != "few_shot":
+        return (0, 0)
+    return (2 if row.nearest else 1, row.shots)
+
+
+def _best(ranked: Sequence[_Ranked]) -> _Ranked:
+    """Return the cheapest of those that are within the margin of the best."""
+    top = max(one.mean for one in ranked)
+    near = [one for one in ranked if one.mean >= top - MARGIN]
+    return min(near, key=lambda one: (_cost(one.row), -one.mean))
+
+
+def _measured(ranked: Sequence[_Ranked]) -> Choice:
+    chosen = _best(ranked)
+    row = chosen.row
+    others = [one for one in ranked if one is not chosen][:2]
+    against = ", ".join(f"{one.row.way} {one.mean:.1f}" for one in others)
+    where = f"{chosen.sets} data sets" if chosen.sets > 1 else f"{row.n} examples"
+    who = "your own measurement" if row.own else "measured"
+    reason = f"{row.way}: {who} {row.metric} {chosen.mean:.1f} on {where}"
+    if row.lang:
+        reason += f" ({row.lang})"
+    if against:
+        reason += f", against {against}"
+    return Choice(row.strategy, reason, row.adapter, row.shots, row.nearest)

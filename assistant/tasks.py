@@ -46,6 +46,11 @@ def task(name: str) -> Task:
     return known or Task(name, name.replace("_", " ").capitalize(), "rougeL", Decoding())
 
 
+def headline(name: str) -> str:
+    """Return the metric by which ways of answering a task are compared."""
+    return task(name).metric
+
+
 def decoding_for(name: str, settings: Mapping[str, Any]) -> Decoding:
     """Return the decoding of the task ``name`` with what its prompt file sets on top."""
     return dataclasses.replace(task(name).decoding, **settings)

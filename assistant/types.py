@@ -52,11 +52,16 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The strategy chosen for a turn and the evidence for it, in one line."""
+    """The strategy chosen for a turn and the evidence for it, in one line.
+
+    ``shots`` is how many examples a few-shot prompt shows; ``nearest`` picks those most like the turn.
+    """
 
     strategy: Strategy
     reason: str
     adapter: str | None = None
+    shots: int = 0
+    nearest: bool = False
 
 
 @dataclass(frozen=True, slots=True)

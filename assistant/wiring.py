@@ -11,6 +11,7 @@ from assistant.engine.base import Engine
 from assistant.engine.loader import EngineLoader, LoadState, as_progress
 from assistant.engine.opening import EngineOptions
 from assistant.errors import ModelNotInstalled
+from assistant.measured import of_evaluation, read_measurements
 from assistant.models.resolve import ModelFiles, resolve
 from assistant.paths import Paths, shipped, user_paths
 from assistant.prompts import Prompts
@@ -19,7 +20,8 @@ from assistant.router.memory import EXAMPLE_STRENGTH, Lesson
 from assistant.session import Session
 from assistant.store.feedback import RouteCorrection
 from assistant.store.store import Store
-from assistant.tasks import TASKS
+from assistant.strategy import Chooser
+from assistant.tasks import TASKS, headline
 
 Report = Callable[[LoadState, str, float | None], None]
 
@@ -53,7 +55,18 @@ def make_session(
         settings=settings,
         reload=lambda name: _reload(settings, paths, name),
         paths=paths,
+        chooser=make_chooser(store),
     )
+
+
+def make_chooser(store: Store | None) -> Chooser:
+    """Return what decides the strategy: by what ships, and by what this user measured."""
+    rows = read_measurements()
+    for report in store.evaluations() if store else ():
+        row = of_evaluation(report, headline(str(report["task"])))
+        if row is not None:
+            rows.append(row)
+    return Chooser(rows)
 
 
 def make_router(paths: Paths, store: Store | None, prompts: Prompts) -> Router:

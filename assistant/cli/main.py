@@ -25,12 +25,13 @@ COMMANDS = {
     "history": "List, show, search, export and import conversations.",
     "feedback": "List, add, import and export feedback.",
     "explain": "Say why a turn was routed and answered as it was.",
+    "eval": "Measure how well a task is answered, and compare.",
     "models": "List, fetch, check and recommend models.",
     "bench": "Measure speed, start, memory and quality on this machine.",
     "doctor": "Check the installation and say what is wrong.",
     "config": "Show and change settings.",
 }
-_NOT_YET = {"eval", "train", "refine", "adapters", "serve"}
+_NOT_YET = {"train", "refine", "adapters", "serve"}
 _OWN_FLAGS = {"-h", "--help", "--version", "--debug"}
 
 

@@ -205,12 +205,31 @@ CREATE TABLE evaluations (
 CREATE INDEX evaluations_run_id ON evaluations (run_id);
 """
 
+_EVALUATIONS = """
+ALTER TABLE evaluations ADD COLUMN state TEXT NOT NULL DEFAULT 'done';
+ALTER TABLE evaluations ADD COLUMN setting TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE evaluations ADD COLUMN pairs TEXT NOT NULL DEFAULT '{}';
+CREATE TABLE evaluation_examples (
+    id INTEGER PRIMARY KEY,
+    evaluation_id INTEGER NOT NULL REFERENCES evaluations (id) ON DELETE CASCADE,
+    example_id TEXT NOT NULL,
+    lang TEXT NOT NULL DEFAULT '',
+    input TEXT NOT NULL,
+    reference_texts TEXT NOT NULL,
+    labels TEXT NOT NULL DEFAULT '[]',
+    prediction TEXT NOT NULL,
+    probabilities TEXT,
+    UNIQUE (evaluation_id, example_id)
+);
+"""
+
 STEPS: tuple[tuple[str, str], ...] = (
     ("0001_conversations", _CONVERSATIONS),
     ("0002_feedback", _FEEDBACK),
     ("0003_search", _SEARCH),
     ("0004_views", _VIEWS),
     ("0005_runs", _RUNS),
+    ("0006_evaluations", _EVALUATIONS),
 )
 
 

@@ -1,12 +1,10 @@
-"""Training runs and evaluations on record: what was tried, on what, and how it scored."""
+"""Training runs on record: what was tried and how; and how much there is of everything."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from assistant.errors import StoreError
 from assistant.store.connection import Connection
 from assistant.store.ids import now
 from assistant.store.rows import to_json
@@ -65,40 +63,6 @@ def runs(db: Connection) -> list[RunRecord]:
     """Return all runs, oldest first."""
     rows = db.rows("SELECT * FROM runs ORDER BY created_at, id")
     return [RunRecord(**{**dict(row), "details": json.loads(row["details"])}) for row in rows]
-
-
-def record_evaluation(db: Connection, report: Mapping[str, object], run_id: str | None) -> int:
-    """Store what ``assistant eval --json`` prints; return its number."""
-    missing = [name for name in ("task", "strategy", "model", "n", "scores") if name not in report]
-    if missing:
-        raise StoreError(f"The evaluation lacks {', '.join(missing)}.")
-    return db.insert(
-        "evaluations",
-        {
-            "run_id": run_id,
-            **{name: report.get(name) for name in ("task", "strategy", "model", "adapter", "n")},
-            **{
-                name: to_json(report.get(name, {}))
-                for name in ("scores", "ci95", "signature", "timing")
-            },
-            "created_at": now(),
-        },
-    )
-
-
-def evaluations(db: Connection, task: str | None) -> list[dict[str, object]]:
-    """Return the stored evaluations, oldest first, as they were given plus id, run and time."""
-    rows = db.rows(
-        "SELECT * FROM evaluations WHERE :task IS NULL OR task = :task ORDER BY id",
-        {"task": task},
-    )
-    return [
-        {
-            **dict(row),
-            **{name: json.loads(row[name]) for name in ("scores", "ci95", "signature", "timing")},
-        }
-        for row in rows
-    ]
 
 
 def counts(db: Connection) -> dict[str, object]:

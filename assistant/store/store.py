@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from assistant.store import (
     conversations,
+    evaluations,
     feedback,
     feedback_transfer,
     migrations,
@@ -22,12 +24,13 @@ from assistant.store import (
     turns,
 )
 from assistant.store.connection import Connection
+from assistant.store.evaluations import EvaluatedExample
 from assistant.store.feedback import RouteCorrection
 from assistant.store.records import RunRecord
 from assistant.store.search import SearchHit
 from assistant.types import Conversation, Feedback, Rating, Turn
 
-__all__ = ["RouteCorrection", "RunRecord", "SearchHit", "Store"]
+__all__ = ["EvaluatedExample", "RouteCorrection", "RunRecord", "SearchHit", "Store"]
 
 
 class Store:
@@ -195,13 +198,49 @@ class Store:
         """Return all training runs, oldest first."""
         return records.runs(self._db)
 
+    # -- evaluations -----------------------------------------------------------------------------
+
+    def begin_evaluation(
+        self,
+        *,
+        task: str,
+        strategy: str,
+        model: str,
+        adapter: str | None = None,
+        setting: Mapping[str, object],
+    ) -> int:
+        """Return the number of a new evaluation, or of an unfinished one with the same setting."""
+        return evaluations.begin(
+            self._db, task=task, strategy=strategy, model=model, adapter=adapter, setting=setting
+        )
+
+    def add_evaluated(self, number: int, answers: Sequence[EvaluatedExample]) -> None:
+        """Store answers of a running evaluation."""
+        evaluations.add_answers(self._db, number, answers)
+
+    def evaluated(self, number: int) -> list[EvaluatedExample]:
+        """Return the answers of an evaluation."""
+        return evaluations.answers(self._db, number)
+
+    def finish_evaluation(self, number: int, report: Mapping[str, object]) -> None:
+        """Store the scores of an evaluation: what ``assistant eval --json`` prints."""
+        evaluations.finish(self._db, number, report)
+
     def record_evaluation(self, report: Mapping[str, object], *, run_id: str | None = None) -> int:
         """Store an evaluation report (what ``assistant eval --json`` prints)."""
-        return records.record_evaluation(self._db, report, run_id)
+        return evaluations.record(self._db, report, run_id)
 
-    def evaluations(self, *, task: str | None = None) -> list[dict[str, object]]:
-        """Return the stored evaluations, oldest first."""
-        return records.evaluations(self._db, task)
+    def evaluation(self, number: int | str) -> dict[str, Any]:
+        """Return one finished evaluation; ``last`` is the newest."""
+        return evaluations.get(self._db, number)
+
+    def evaluations(self, *, task: str | None = None) -> list[dict[str, Any]]:
+        """Return the finished evaluations, oldest first."""
+        return evaluations.listed(self._db, task)
+
+    def delete_evaluation(self, number: int) -> None:
+        """Delete an evaluation with its answers."""
+        evaluations.delete(self._db, number)
 
     # -- whole -----------------------------------------------------------------------------------
 

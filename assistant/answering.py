@@ -1,0 +1,170 @@
+"""From a turn to what the model is sent: request, strategy, prompt, decoding, all within the window.
+
+The session and the evaluation both come through here, so that what is measured is what users get.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from assistant import context
+from assistant.config import Settings
+from assistant.engine.base import Engine
+from assistant.prompts import Prompts, Rendered
+from assistant.request import Request, read_request
+from assistant.strategy import Chooser
+from assistant.tasks import decoding_for
+from assistant.types import Choice, Decoding, Message, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class AskOptions:
+    """What the user fixed for a turn; everything left alone is decided by the program.
+
+    ``shots`` and ``nearest`` are how many examples a few-shot prompt shows and how they are picked.
+    """
+
+    task: str = "auto"
+    system: str | None = None
+    strategy: str = "auto"
+    adapter: str | None = None
+    labels: tuple[str, ...] = ()
+    to: str | None = None
+    max_tokens: int | None = None
+    temperature: float | None = None
+    seed: int | None = None
+    shots: int | None = None
+    nearest: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one turn is going to be answered.
+
+    Attributes:
+        stable: how many of ``messages`` any turn of this kind begins with.
+        prompt_tokens: what the messages take.
+        left_out_turns: earlier turns that did not fit.
+    """
+
+    request: Request
+    choice: Choice
+    decoding: Decoding
+    messages: tuple[Message, ...]
+    stable: int
+    prompt_version: str
+    prompt_tokens: int
+    left_out_turns: int
+
+
+class Planner:
+    """Makes plans with one user's prompts, settings and measured strategies."""
+
+    def __init__(self, prompts: Prompts, settings: Settings, chooser: Chooser) -> None:
+        self.prompts = prompts
+        self.settings = settings
+        self.chooser = chooser
+
+    def plan(
+        self,
+        text: str,
+        task: str,
+        options: AskOptions,
+        engine: Engine,
+        *,
+        earlier: Sequence[Turn] = (),
+        system: str | None = None,
+    ) -> Plan:
+        """Choose the strategy for a turn and build the prompt that fits the window.
+
+        Raises:
+            ContextOverflow: the turn alone does not fit.
+            UsageError: a strategy is unknown.
+            AdapterError: the adapter asked for is not here.
+        """
+        prompt = self.prompts.get(task)
+        request = read_request(
+            text,
+            task=task,
+            prompt=prompt,
+            labels=options.labels,
+            to=options.to,
+            default_to=self.settings.translate_to,
+            earlier=earlier,
+        )
+        choice = self._choice(task, request, options, engine)
+        decoding = self._decoding(task, options)
+        history = context.relevant_turns(task, text, request.has_passage, earlier)
+        last: Rendered | None = None
+
+        def render(messages: Sequence[Message], shots: int) -> Sequence[Message]:
+            nonlocal last
+            last = self.prompts.render(
+                task,
+                request.text,
+                strategy=choice.strategy if shots or choice.strategy != "few_shot" else "zero_shot",
+                lang=request.lang,
+                variables=request.variables,
+                history=messages,
+                system=system,
+                shots=shots,
+                tags=request.tags,
+                nearest=choice.nearest,
+            )
+            return last.messages
+
+        fitted = context.fit(
+            render,
+            history,
+            shots=choice.shots,
+            count=engine.count_tokens,
+            limit=self.limit(engine),
+            max_tokens=decoding.max_tokens,
+        )
+        assert last is not None
+        kept = 2 * (len(history) - fitted.left_out_turns)
+        return Plan(
+            request=request,
+            choice=choice,
+            decoding=replace(decoding, max_tokens=fitted.max_tokens),
+            messages=fitted.messages,
+            # Examples picked for this turn are no beginning that other turns share.
+            stable=1 if choice.nearest and choice.shots else len(fitted.messages) - kept - 1,
+            prompt_version=last.version,
+            prompt_tokens=fitted.prompt_tokens,
+            left_out_turns=fitted.left_out_turns,
+        )
+
+    def limit(self, engine: Engine) -> int:
+        """Return how many tokens of the model's window may be used."""
+        own = self.settings.context_tokens
+        return min(own, engine.info.context_length) if own else engine.info.context_length
+
+    def _choice(self, task: str, request: Request, options: AskOptions, engine: Engine) -> Choice:
+        wanted = options.strategy if options.strategy != "auto" else self.settings.strategy
+        choice = self.chooser.choose(
+            task,
+            requested=wanted,
+            adapter=options.adapter,
+            default_shots=self.prompts.get(task).shots_for(request.tags),
+            model=engine.info.model,
+            lang=request.pair or request.lang,
+        )
+        if choice.strategy != "few_shot":
+            return choice
+        return replace(
+            choice,
+            shots=choice.shots if options.shots is None else options.shots,
+            nearest=choice.nearest if options.nearest is None else options.nearest,
+        )
+
+    def _decoding(self, task: str, options: AskOptions) -> Decoding:
+        """Return the task's decoding with settings, then the turn's own options on top."""
+        given = {
+            name: getattr(source, name)
+            for source in (self.settings, options)
+            for name in ("max_tokens", "temperature", "seed")
+            if getattr(source, name) is not None
+        }
+        return replace(decoding_for(task, self.prompts.get(task).decoding), **given)

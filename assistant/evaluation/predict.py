@@ -1,0 +1,111 @@
+"""Answers to many examples, by the same plan that a turn in the app gets, computed side by side.
+
+What is done is handed over piece by piece, so that a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+from assistant import classification
+from assistant.answering import AskOptions, Plan, Planner
+from assistant.engine.base import Engine
+from assistant.errors import Cancelled
+from assistant.evaluation.examples import Example
+from assistant.evaluation.metric import Prediction
+from assistant.types import Turn
+
+TOGETHER = 32
+"""Answers computed between two savings."""
+
+Save = Callable[[Sequence[Prediction]], None]
+_CONTEXT = re.compile(r"\s*User:\s*(?P<user>.*?)\s*\nAssistant:\s*(?P<answer>.*)", re.DOTALL)
+
+
+def predict(
+    examples: Sequence[Example],
+    planner: Planner,
+    engine: Engine,
+    options: AskOptions,
+    *,
+    done: Mapping[str, Prediction] | None = None,
+    save: Save | None = None,
+    stop: threading.Event | None = None,
+) -> list[Prediction]:
+    """Return the answer to each example, in order.
+
+    Args:
+        done: answers from before, by id; they are not computed again.
+        save: called with each piece of new answers.
+
+    Raises:
+        Cancelled: ``stop`` was set; what was saved is kept.
+    """
+    found = dict(done or {})
+    left = [example for example in examples if example.id not in found]
+    for start in range(0, len(left), TOGETHER):
+        some = left[start : start + TOGETHER]
+        new = _answers(some, planner, engine, options, stop)
+        if stop is not None and stop.is_set():
+            raise Cancelled("Stopped; the same command goes on where it was.")
+        found |= {prediction.id: prediction for prediction in new}
+        if save is not None:
+            save(new)
+    return [found[example.id] for example in examples]
+
+
+def plan_for(example: Example, planner: Planner, engine: Engine, options: AskOptions) -> Plan:
+    """Return the plan for an example, as if it were typed after its context."""
+    if example.labels and not options.labels:
+        options = _with_labels(example, options)
+    return planner.plan(
+        example.input,
+        example.task,
+        options,
+        engine,
+        earlier=_earlier(example),
+        system=planner.settings.system,
+    )
+
+
+def _with_labels(example: Example, options: AskOptions) -> AskOptions:
+    from dataclasses import replace
+
+    return replace(options, labels=example.labels)
+
+
+def _earlier(example: Example) -> list[Turn]:
+    """Return the turn before, as the history of a conversation has it."""
+    said = _CONTEXT.fullmatch(example.context or "")
+    if not said:
+        return []
+    return [Turn("", "", 0, said["user"], said["answer"].strip(), state="done")]
+
+
+def _answers(
+    examples: Sequence[Example],
+    planner: Planner,
+    engine: Engine,
+    options: AskOptions,
+    stop: threading.Event | None,
+) -> list[Prediction]:
+    plans = [plan_for(example, planner, engine, options) for example in examples]
+    if any(plan.request.labels for plan in plans):
+        return [
+            _classified(example, plan, engine)
+            for example, plan in zip(examples, plans, strict=True)
+            if stop is None or not stop.is_set()
+        ]
+    texts = engine.complete([plan.messages for plan in plans], plans[0].decoding, stop=stop)
+    return [
+        Prediction(example.id, text.text.strip())
+        for example, text in zip(examples, texts, strict=True)
+    ]
+
+
+def _classified(example: Example, plan: Plan, engine: Engine) -> Prediction:
+    scores = engine.score(plan.messages, plan.request.labels, stable=plan.stable)
+    chances = classification.probabilities(plan.request.labels, scores)
+    return Prediction(example.id, max(chances, key=lambda label: chances[label]), chances)

@@ -1,0 +1,120 @@
+"""What was measured of each strategy: one row a model, task, language and way of answering.
+
+The rows that ship were measured by ``assistant eval --matrix`` (docs/evaluation.md); the user's own
+evaluations come on top and win over them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from assistant.types import Strategy
+
+SHIPPED = Path(__file__).with_name("measured.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One measured way of answering.
+
+    Attributes:
+        lang: language of the request, ``en-zh`` for a translation, ``""`` for a mixture.
+        shots: examples in the prompt; ``nearest`` says they were picked for each turn.
+        value: the task's headline metric, 0 to 100, with its 95 % interval.
+        n: examples it was measured on.
+        seconds: time for one answer, on the machine it was measured on.
+        data: name of the data; only rows on the same data are compared.
+        own: measured by this user.
+    """
+
+    model: str
+    task: str
+    lang: str
+    strategy: Strategy
+    metric: str
+    value: float
+    low: float
+    high: float
+    n: int
+    shots: int = 0
+    nearest: bool = False
+    adapter: str | None = None
+    seconds: float = 0.0
+    data: str = ""
+    own: bool = False
+
+    @property
+    def way(self) -> str:
+        """Return the way of answering in words, as in "few-shot (4 nearest)"."""
+        if self.strategy == "adapter":
+            return f"adapter {self.adapter}"
+        if self.strategy == "zero_shot":
+            return "zero-shot"
+        return f"few-shot ({self.shots} {'nearest' if self.nearest else 'fixed'})"
+
+    @property
+    def key(self) -> tuple[str, int, bool, str | None]:
+        """Return what tells two ways of answering apart."""
+        return (self.strategy, self.shots, self.nearest, self.adapter)
+
+
+def read_measurements(path: Path = SHIPPED) -> list[Measurement]:
+    """Return the measurements in a file; none when there is no file."""
+    if not path.exists():
+        return []
+    return [Measurement(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
+
+
+def write_measurements(path: Path, rows: Iterable[Measurement]) -> None:
+    """Write measurements, one a line, so that a change can be read in a diff."""
+    lines = [json.dumps(asdict(row), ensure_ascii=False) for row in rows]
+    path.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
+
+
+def of_evaluation(report: Mapping[str, Any], metric: str) -> Measurement | None:
+    """Return a stored evaluation as a measurement; ``None`` where it lacks what is needed."""
+    setting = report.get("setting")
+    if not isinstance(setting, Mapping) or metric not in report["scores"]:
+        return None
+    low, high = report["ci95"].get(metric, (report["scores"][metric],) * 2)
+    return Measurement(
+        model=report["model"],
+        task=report["task"],
+        lang=setting.get("lang", ""),
+        strategy=report["strategy"],
+        metric=metric,
+        value=report["scores"][metric],
+        low=low,
+        high=high,
+        n=report["n"],
+        shots=setting.get("shots", 0),
+        nearest=setting.get("nearest", False),
+        adapter=report.get("adapter"),
+        seconds=1 / max(1e-9, report["timing"].get("examples_per_s", 0) or 1),
+        data=setting.get("data_sha256", "")[:12],
+        own=True,
+    )
+
+
+def nearest_language(rows: Sequence[Measurement], lang: str) -> list[Measurement]:
+    """Return the rows for ``lang``; without any, those nearest to it.
+
+    For a pair ``a-b`` that is the pairs into ``b``, then the pairs from ``a``; else a mixture of
+    languages, else all rows.
+    """
+    ends = f"-{lang.split('-')[1]}" if "-" in lang else None
+    begins = f"{lang.split('-')[0]}-" if "-" in lang else None
+    for fits in (
+        lambda row: row.lang == lang,
+        lambda row: ends is not None and row.lang.endswith(ends),
+        lambda row: begins is not None and row.lang.startswith(begins),
+        lambda row: not row.lang,
+    ):
+        found = [row for row in rows if fits(row)]
+        if found:
+            return found
+    return list(rows)
