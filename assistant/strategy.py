@@ -66,7 +66,7 @@ class Chooser:
             return self._adapter(task, adapter)
         if requested == "zero_shot":
             return Choice("zero_shot", "zero-shot, as asked for")
-        if task == "chat":
+        if task == "chat" and requested == "auto":
             return Choice("zero_shot", "chat: the conversation itself is the context")
         ranked = self.ranked(task, model, lang)
         if requested == "few_shot":

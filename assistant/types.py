@@ -55,6 +55,7 @@ class Choice:
     """The strategy chosen for a turn and the evidence for it, in one line.
 
     ``shots`` is how many examples a few-shot prompt shows; ``nearest`` picks those most like the turn.
+    ``personal`` are the numbers of the feedback whose answers stood among them.
     """
 
     strategy: Strategy
@@ -62,6 +63,7 @@ class Choice:
     adapter: str | None = None
     shots: int = 0
     nearest: bool = False
+    personal: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

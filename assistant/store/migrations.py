@@ -206,6 +206,9 @@ CREATE INDEX evaluations_run_id ON evaluations (run_id);
 """
 
 _EVALUATIONS = """
+ALTER TABLE turns ADD COLUMN shots TEXT;
+ALTER TABLE turns ADD COLUMN route_unsure TEXT;
+ALTER TABLE turns ADD COLUMN route_learned REAL;
 ALTER TABLE evaluations ADD COLUMN state TEXT NOT NULL DEFAULT 'done';
 ALTER TABLE evaluations ADD COLUMN setting TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE evaluations ADD COLUMN pairs TEXT NOT NULL DEFAULT '{}';

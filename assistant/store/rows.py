@@ -96,9 +96,12 @@ def turn_columns(turn: Turn) -> dict[str, object]:
         "confidence": _finite(route.confidence) if route else None,
         "route_source": route.source if route else None,
         "route_scores": to_json(_all_finite(route.scores)) if route else None,
+        "route_unsure": to_json(route.unsure) if route else None,
+        "route_learned": _finite(route.learned) if route else None,
         "strategy": choice.strategy if choice else None,
         "adapter": choice.adapter if choice else None,
         "strategy_reason": choice.reason if choice else None,
+        "shots": to_json(_shots(choice)) if choice else None,
         "model": turn.model,
         "model_sha256": turn.model_sha256,
         "prompt_version": turn.prompt_version,
@@ -146,13 +149,32 @@ def _route_from(row: sqlite3.Row) -> Route | None:
     if row["task"] is None:
         return None
     scores: dict[str, float] = json.loads(row["route_scores"] or "{}")
-    return Route(row["task"], row["confidence"] or 0.0, scores, row["route_source"])
+    return Route(
+        row["task"],
+        row["confidence"] or 0.0,
+        scores,
+        row["route_source"],
+        tuple(json.loads(row["route_unsure"] or "[]")),
+        row["route_learned"] or 0.0,
+    )
 
 
 def _choice_from(row: sqlite3.Row) -> Choice | None:
     if row["strategy"] is None:
         return None
-    return Choice(row["strategy"], row["strategy_reason"] or "", row["adapter"])
+    shots = json.loads(row["shots"] or "{}")
+    return Choice(
+        row["strategy"],
+        row["strategy_reason"] or "",
+        row["adapter"],
+        shots.get("count", 0),
+        shots.get("nearest", False),
+        tuple(shots.get("personal", ())),
+    )
+
+
+def _shots(choice: Choice) -> dict[str, object]:
+    return {"count": choice.shots, "nearest": choice.nearest, "personal": choice.personal}
 
 
 def _finite(value: Any) -> float:

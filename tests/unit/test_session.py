@@ -652,7 +652,7 @@ def test_explain_tells_route_strategy_and_what_was_sent(make: Made) -> None:
     assert "**Task: qa** (90%), decided by" in told
     assert "character n-grams" in told
     assert "| chat | 2.5% |" in told
-    assert "**Strategy: zero-shot** because the prompt file wants no examples" in told
+    assert "**Strategy: zero-shot** because not measured here: the prompt file wants no examples" in told
     sent = f"Sent: {turn.usage.prompt_tokens} tokens in 2 messages (0 earlier exchanges"
     assert sent in told
     assert f"prompt {turn.prompt_version}, model fake." in told
