@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from assistant import context
+from assistant.answer_checks import TranslationWatch
 from assistant.config import Settings
 from assistant.engine.base import Engine
+from assistant.personal import PersonalShot, PersonalShots, request_language
 from assistant.prompts import Prompts, Rendered
 from assistant.request import Request, read_request
 from assistant.strategy import Chooser
@@ -22,7 +24,8 @@ from assistant.types import Choice, Decoding, Message, Turn
 class AskOptions:
     """What the user fixed for a turn; everything left alone is decided by the program.
 
-    ``shots`` and ``nearest`` are how many examples a few-shot prompt shows and how they are picked.
+    ``shots`` and ``nearest`` are how many examples a few-shot prompt shows and how they are picked;
+    ``personal`` whether the user's own answers may be among them.
     """
 
     task: str = "auto"
@@ -36,6 +39,7 @@ class AskOptions:
     seed: int | None = None
     shots: int | None = None
     nearest: bool | None = None
+    personal: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,8 @@ class Plan:
     """How one turn is going to be answered.
 
     Attributes:
-        stable: how many of ``messages`` any turn of this kind begins with.
+        stable: how many of ``messages`` any turn of this kind begins with (examples that were picked
+            for this one are not among them).
         prompt_tokens: what the messages take.
         left_out_turns: earlier turns that did not fit.
     """
@@ -57,14 +62,29 @@ class Plan:
     prompt_tokens: int
     left_out_turns: int
 
+    @property
+    def watch(self) -> TranslationWatch | None:
+        """Return what looks after the answer while it is written, where there is something to see."""
+        request = self.request
+        if request.pair is None or not request.passage:
+            return None
+        return TranslationWatch(request.passage, request.pair.split("-")[1])
+
 
 class Planner:
     """Makes plans with one user's prompts, settings and measured strategies."""
 
-    def __init__(self, prompts: Prompts, settings: Settings, chooser: Chooser) -> None:
+    def __init__(
+        self,
+        prompts: Prompts,
+        settings: Settings,
+        chooser: Chooser,
+        personal: PersonalShots | None = None,
+    ) -> None:
         self.prompts = prompts
         self.settings = settings
         self.chooser = chooser
+        self.personal = personal
 
     def plan(
         self,
@@ -94,6 +114,8 @@ class Planner:
             earlier=earlier,
         )
         choice = self._choice(task, request, options, engine)
+        own = self._own_shots(text, task, request, options, engine, earlier)
+        choice = _with_own(choice, own)
         decoding = self._decoding(task, options)
         history = context.relevant_turns(task, text, request.has_passage, earlier)
         last: Rendered | None = None
@@ -103,38 +125,67 @@ class Planner:
             last = self.prompts.render(
                 task,
                 request.text,
-                strategy=choice.strategy if shots or choice.strategy != "few_shot" else "zero_shot",
+                strategy=choice.strategy if shots else "zero_shot",
                 lang=request.lang,
                 variables=request.variables,
                 history=messages,
                 system=system,
-                shots=shots,
+                shots=choice.shots if shots else 0,
                 tags=request.tags,
                 nearest=choice.nearest,
+                more=[one.example for one in own] if shots else (),
             )
             return last.messages
 
         fitted = context.fit(
             render,
             history,
-            shots=choice.shots,
+            shots=choice.shots + len(own),
             count=engine.count_tokens,
             limit=self.limit(engine),
             max_tokens=decoding.max_tokens,
         )
         assert last is not None
-        kept = 2 * (len(history) - fitted.left_out_turns)
+        fixed = 0 if choice.nearest or not last.shots else len(last.shots) - len(own)
         return Plan(
             request=request,
             choice=choice,
             decoding=replace(decoding, max_tokens=fitted.max_tokens),
             messages=fitted.messages,
-            # Examples picked for this turn are no beginning that other turns share.
-            stable=1 if choice.nearest and choice.shots else len(fitted.messages) - kept - 1,
+            stable=1 + 2 * fixed,
             prompt_version=last.version,
             prompt_tokens=fitted.prompt_tokens,
             left_out_turns=fitted.left_out_turns,
         )
+
+    def again(
+        self,
+        text: str,
+        task: str,
+        plan: Plan,
+        options: AskOptions,
+        engine: Engine,
+        *,
+        earlier: Sequence[Turn] = (),
+        system: str | None = None,
+    ) -> Plan:
+        """Return another way to answer a turn whose answer by ``plan`` came out plainly wrong.
+
+        Examples help a model that repeats the text instead of translating it; where they were there
+        already, it does better without them.
+        """
+        few = plan.choice.strategy == "few_shot"
+        other = replace(
+            options,
+            strategy="zero_shot" if few else "few_shot",
+            adapter=None,
+            shots=None if few else 4,
+        )
+        found = self.plan(text, task, other, engine, earlier=earlier, system=system)
+        reason = (
+            f"{found.choice.strategy.replace('_', '-')}, because the first answer repeated the text"
+        )
+        return replace(found, choice=replace(found.choice, reason=reason))
 
     def limit(self, engine: Engine) -> int:
         """Return how many tokens of the model's window may be used."""
@@ -159,6 +210,34 @@ class Planner:
             nearest=choice.nearest if options.nearest is None else options.nearest,
         )
 
+    def _own_shots(
+        self,
+        text: str,
+        task: str,
+        request: Request,
+        options: AskOptions,
+        engine: Engine,
+        earlier: Sequence[Turn],
+    ) -> list[PersonalShot]:
+        """Return the user's own answers that go into the prompt.
+
+        Not in chat, where an exchange in front would be taken for something that was said.
+        """
+        wanted = options.personal if options.personal is not None else self.settings.personal_shots
+        if self.personal is None or not wanted or task == "chat":
+            return []
+        if "zero_shot" in (options.strategy, self.settings.strategy) or options.adapter:
+            return []
+        return self.personal.pick(
+            text,
+            task,
+            engine,
+            lang=request_language(text),
+            context=context.previous_turn_text(earlier),
+            labels=request.labels,
+            pair=request.pair,
+        )
+
     def _decoding(self, task: str, options: AskOptions) -> Decoding:
         """Return the task's decoding with settings, then the turn's own options on top."""
         given = {
@@ -168,3 +247,16 @@ class Planner:
             if getattr(source, name) is not None
         }
         return replace(decoding_for(task, self.prompts.get(task).decoding), **given)
+
+
+def _with_own(choice: Choice, own: Sequence[PersonalShot]) -> Choice:
+    """Return the choice with the user's own answers: they make a prompt few-shot."""
+    if not own or choice.strategy == "adapter":
+        return choice
+    count = "an answer of yours" if len(own) == 1 else f"{len(own)} answers of yours"
+    return replace(
+        choice,
+        strategy="few_shot",
+        reason=f"{choice.reason}; with {count} to similar turns",
+        personal=tuple(one.feedback_id for one in own),
+    )

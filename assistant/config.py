@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     strategy: Literal["auto", "zero_shot", "few_shot", "adapter"] = Field(
         "auto", description="how tasks are answered"
     )
+    personal_shots: bool = Field(
+        True, description="show the model your own good and corrected answers to similar turns"
+    )
     max_tokens: int | None = Field(None, ge=1, description="longest answer, in tokens")
     temperature: float | None = Field(None, ge=0, le=2, description="0 is greedy")
     seed: int | None = Field(None, ge=0, description="fixed seed for sampling")

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from assistant.types import Strategy
 
@@ -26,7 +26,7 @@ class Measurement:
         shots: examples in the prompt; ``nearest`` says they were picked for each turn.
         value: the task's headline metric, 0 to 100, with its 95 % interval.
         n: examples it was measured on.
-        seconds: time for one answer, on the machine it was measured on.
+        seconds: time for one answer, on the machine it was measured on; 0 where it is not known.
         data: name of the data; only rows on the same data are compared.
         own: measured by this user.
     """
@@ -76,9 +76,17 @@ def write_measurements(path: Path, rows: Iterable[Measurement]) -> None:
 
 
 def of_evaluation(report: Mapping[str, Any], metric: str) -> Measurement | None:
-    """Return a stored evaluation as a measurement; ``None`` where it lacks what is needed."""
+    """Return a stored evaluation as a measurement; ``None`` where it lacks what is needed.
+
+    One of ``auto`` is none: it measured whatever the program chose for each turn, no way of its own.
+    Neither is one with the user's own answers in the prompt, which change from day to day.
+    """
     setting = report.get("setting")
     if not isinstance(setting, Mapping) or metric not in report["scores"]:
+        return None
+    if report["strategy"] not in get_args(Strategy) or setting.get("personal"):
+        return None
+    if "data_sha256" not in setting:
         return None
     low, high = report["ci95"].get(metric, (report["scores"][metric],) * 2)
     return Measurement(
@@ -94,10 +102,23 @@ def of_evaluation(report: Mapping[str, Any], metric: str) -> Measurement | None:
         shots=setting.get("shots", 0),
         nearest=setting.get("nearest", False),
         adapter=report.get("adapter"),
-        seconds=1 / max(1e-9, report["timing"].get("examples_per_s", 0) or 1),
-        data=setting.get("data_sha256", "")[:12],
+        seconds=_seconds(report["timing"]),
+        data=_data(setting, report["n"]),
         own=True,
     )
+
+
+def _seconds(timing: Mapping[str, Any]) -> float:
+    """Return the time for one answer; 0 where all answers were taken over from a stopped run."""
+    rate = timing.get("examples_per_s")
+    return 1 / rate if rate else 0.0
+
+
+def _data(setting: Mapping[str, Any], n: int) -> str:
+    """Return a name for the ``n`` examples: another draw from the same file is other data."""
+    name = str(setting["data_sha256"])[:12]
+    limit = setting.get("limit")
+    return name if limit is None or n < limit else f"{name}/{n}/{setting.get('seed', 0)}"
 
 
 def nearest_language(rows: Sequence[Measurement], lang: str) -> list[Measurement]:

@@ -20,7 +20,8 @@ _TELLING_REQUEST = 12
 class Request:
     """A turn, understood: what is sent as user text and what fills the prompt.
 
-    ``pair`` is the direction of a translation, as in ``en-zh``.
+    ``pair`` is the direction of a translation, as in ``en-zh``; ``passage`` the text that the turn is
+    about, where it can be parted from the request.
     """
 
     text: str
@@ -30,6 +31,7 @@ class Request:
     tags: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     pair: str | None = None
+    passage: str | None = None
 
 
 def read_request(
@@ -64,14 +66,14 @@ def read_request(
         found = found or prompt.labels_for(instruction or text, lang)
         between = "、" if lang == "zh" else ", "
         variables = {"labels": between.join(found)} if found else {}
-        return Request(text, lang, passage is not None, variables, labels=found)
+        return Request(text, lang, passage is not None, variables, labels=found, passage=passage)
     if task == "qa":
         given = passage is not None or _size(text) > _LONG_QUESTION
         tags = ("passage",) if given else ("no_passage",)
-        return Request(text, lang, given, tags=tags)
+        return Request(text, lang, given, tags=tags, passage=passage)
     if task == "summarization":
         lang = understand.detect_language(passage or text)
-    return Request(text, lang, passage is not None)
+    return Request(text, lang, passage is not None, passage=passage)
 
 
 def _size(text: str) -> int:
@@ -124,4 +126,5 @@ def _translation(
         },
         tags=(f"{source}-{target}",),
         pair=f"{source}-{target}",
+        passage=passage,
     )

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from assistant import classification, context
+from assistant.answer_checks import loop_start
 from assistant.answering import AskOptions, Plan, Planner
 from assistant.config import Settings
 from assistant.engine.base import Engine
@@ -30,6 +32,7 @@ from assistant.explain import explain_turn
 from assistant.models.catalog import CatalogEntry, load_catalog, lookup
 from assistant.models.installed import installed_names
 from assistant.paths import Paths, user_paths
+from assistant.personal import PersonalShots
 from assistant.prompts import Prompts
 from assistant.router.router import Reasons
 from assistant.store.store import Store
@@ -38,6 +41,7 @@ from assistant.tasks import TASKS
 from assistant.types import (
     Feedback,
     FinishReason,
+    Generation,
     Rating,
     Route,
     Timing,
@@ -107,9 +111,11 @@ class Session:
         reload: Reload | None = None,
         paths: Paths | None = None,
         chooser: Chooser | None = None,
+        personal: PersonalShots | None = None,
     ) -> None:
         self._reload = reload
         self._chooser = chooser or Chooser()
+        self._personal = personal
         self._paths = paths or user_paths()
         self.store = store
         self.loader = loader
@@ -120,7 +126,7 @@ class Session:
     @property
     def planner(self) -> Planner:
         """Return what plans answers, with the settings of now."""
-        return Planner(self.prompts, self.settings, self._chooser)
+        return Planner(self.prompts, self.settings, self._chooser, self._personal)
 
     # -- turns ---------------------------------------------------------------------------------
 
@@ -307,14 +313,21 @@ class Session:
         )
         yield TurnRouted(turn)
 
-        turn, plan = self._prepare(turn, options, earlier, engine)
+        plan = self._plan(turn, options, earlier, engine)
+        turn = _planned(turn, plan)
         self.store.save_turn(turn)
         yield TurnPrepared(turn)
 
         if plan.request.labels:
             yield from self._classify(turn, plan, engine, clock)
-        else:
+            return
+        with suppress(_Wrong):
             yield from self._generate(turn, plan, engine, clock, stop)
+            return
+        plan = self._plan(turn, options, earlier, engine, wrong=plan)
+        turn = _planned(turn, plan)
+        self.store.save_turn(turn)
+        yield from self._generate(turn, plan, engine, clock, stop, watched=False)
 
     def _route(
         self, text: str, options: AskOptions, earlier: Sequence[Turn], engine: Engine
@@ -333,30 +346,25 @@ class Session:
         self.store.add_feedback(turn.id, route=task, source="asked")
         return replace(route, task=task, confidence=1.0, source="asked")
 
-    def _prepare(
-        self, turn: Turn, options: AskOptions, earlier: Sequence[Turn], engine: Engine
-    ) -> tuple[Turn, Plan]:
-        """Plan the answer, and note in the turn what is going to be sent and why."""
+    def _plan(
+        self,
+        turn: Turn,
+        options: AskOptions,
+        earlier: Sequence[Turn],
+        engine: Engine,
+        *,
+        wrong: Plan | None = None,
+    ) -> Plan:
+        """Plan the answer; after one that was plainly ``wrong``, in another way."""
         assert turn.route is not None
         own = options.system or self.store.conversation(turn.conversation_id).system
-        plan = self.planner.plan(
-            turn.user_text,
-            turn.route.task,
-            options,
-            engine,
-            earlier=earlier,
-            system=own or self.settings.system,
+        system = own or self.settings.system
+        text, task = turn.user_text, turn.route.task
+        if wrong is None:
+            return self.planner.plan(text, task, options, engine, earlier=earlier, system=system)
+        return self.planner.again(
+            text, task, wrong, options, engine, earlier=earlier, system=system
         )
-        turn = replace(
-            turn,
-            choice=plan.choice,
-            sent=plan.messages,
-            prompt_version=plan.prompt_version,
-            decoding=plan.decoding,
-            left_out_turns=plan.left_out_turns,
-            usage=Usage(prompt_tokens=plan.prompt_tokens),
-        )
-        return turn, plan
 
     def _classify(self, turn: Turn, plan: Plan, engine: Engine, clock: _Clock) -> Iterator[Event]:
         labels = plan.request.labels
@@ -385,19 +393,40 @@ class Session:
         engine: Engine,
         clock: _Clock,
         stop: threading.Event | None,
+        *,
+        watched: bool = True,
     ) -> Iterator[Event]:
-        answer = ""
-        saved_at = clock.elapsed()
-        for piece in engine.generate(turn.sent, turn.decoding, stop=stop, stable=plan.stable):
-            if piece.text:
-                clock.first_token_s = clock.first_token_s or clock.elapsed()
+        """Stream the answer; what may turn out to be wrong is held back until that is clear.
+
+        Raises:
+            _Wrong: it is plainly wrong; nothing of it was shown.
+        """
+        watch = plan.watch if watched else None
+        answer, shown, saved_at = "", 0, clock.elapsed()
+        pieces = engine.generate(
+            turn.sent, turn.decoding, adapter=plan.choice.adapter, stop=stop, stable=plan.stable
+        )
+        with _closing(pieces):
+            for piece in pieces:
                 answer += piece.text
-                if clock.elapsed() - saved_at > _PARTIAL_EVERY_S:
+                reason = piece.finish_reason
+                if watch and watch.wrong(answer, whole=reason == "stop"):
+                    raise _Wrong
+                if piece.text and clock.elapsed() - saved_at > _PARTIAL_EVERY_S:
                     self.store.save_partial(turn.id, answer)
                     saved_at = clock.elapsed()
-                yield AnswerPiece(piece.text)
-            if piece.finish_reason is not None:
-                turn = self._finished(turn, answer, piece.finish_reason, piece.usage, clock)
+                held = reason is None and watch is not None and watch.suspicious(answer)
+                if len(answer) > shown and not held:
+                    clock.first_token_s = clock.first_token_s or clock.elapsed()
+                    yield AnswerPiece(answer[shown:])
+                    shown = len(answer)
+                loop = loop_start(answer) if piece.text else None
+                if loop is not None:
+                    usage = replace(turn.usage, completion_tokens=engine.count_text_tokens(answer))
+                    turn = self._finished(turn, answer[:loop].rstrip(), "stop", usage, clock)
+                    break
+                if reason is not None:
+                    turn = self._finished(turn, answer, reason, piece.usage, clock)
         self.store.finish_turn(turn)
         yield TurnFinished(turn)
 
@@ -415,3 +444,30 @@ class Session:
             finish_reason=reason,
             timing=Timing(clock.route_s, clock.first_token_s, clock.elapsed(), speed),
         )
+
+
+class _Wrong(Exception):
+    """The answer under way is plainly wrong (an echo of the text); another way is worth a try."""
+
+
+@contextmanager
+def _closing(pieces: Iterator[Generation]) -> Iterator[None]:
+    """End an answer that is not read to its end at once: the engine serves nobody else meanwhile."""
+    try:
+        yield
+    finally:
+        if isinstance(pieces, Generator):
+            pieces.close()
+
+
+def _planned(turn: Turn, plan: Plan) -> Turn:
+    """Return the turn with what is going to be sent and why."""
+    return replace(
+        turn,
+        choice=plan.choice,
+        sent=plan.messages,
+        prompt_version=plan.prompt_version,
+        decoding=plan.decoding,
+        left_out_turns=plan.left_out_turns,
+        usage=Usage(prompt_tokens=plan.prompt_tokens),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -90,7 +91,8 @@ class Chooser:
         """Return the ways measured for such a turn, the best first.
 
         Only ways that were measured on the same data are compared: each by its mean over the data
-        sets that all of them have. Own measurements of a task take the place of the shipped ones.
+        sets that all of them have. Own measurements of a task take the place of the shipped ones as
+        soon as they compare two ways; one alone says nothing about the others.
         """
         rows = [
             row
@@ -99,31 +101,38 @@ class Chooser:
             and row.model == model
             and (row.strategy != "adapter" or row.adapter == self.adapters.get(task))
         ]
-        own = [row for row in nearest_language(rows, lang) if row.own]
-        rows = own if len({row.key for row in own}) > 1 else nearest_language(rows, lang)
-        by_way: dict[object, dict[tuple[str, str], Measurement]] = {}
-        for row in rows:
-            by_way.setdefault(row.key, {})[row.data, row.lang] = row
-        if not by_way:
-            return []
-        shared = set.intersection(*(set(data) for data in by_way.values()))
-        if not shared:
-            return []
-        found = [
-            _Ranked(
-                data[sorted(shared)[0]],
-                sum(data[one].value for one in shared) / len(shared),
-                len(shared),
-            )
-            for data in by_way.values()
-        ]
-        return sorted(found, key=lambda one: -one.mean)
+        own = _compared([row for row in nearest_language(rows, lang) if row.own])
+        if len(own) > 1:
+            return own
+        return _compared(nearest_language([row for row in rows if not row.own], lang)) or own
 
     def _adapter(self, task: str, adapter: str | None) -> Choice:
         raise AdapterError(
             f"No adapter{f' named {adapter!r}' if adapter else ''} is installed for {task}.",
             "Use --strategy few_shot or --strategy auto.",
         )
+
+
+def _compared(rows: Sequence[Measurement]) -> list[_Ranked]:
+    """Return each way with its mean over the data sets that all have, the best first.
+
+    A way that lacks the data set which most ways were measured on is left out: it would leave the
+    others with nothing in common.
+    """
+    by_way: dict[object, dict[tuple[str, str], Measurement]] = {}
+    for row in rows:
+        by_way.setdefault(row.key, {})[row.data, row.lang] = row
+    if not by_way:
+        return []
+    on = Counter(one for data in by_way.values() for one in data)
+    widest = max(on, key=lambda one: (on[one], one))
+    ways = [data for data in by_way.values() if widest in data]
+    shared = sorted(set.intersection(*(set(data) for data in ways)))
+    found = [
+        _Ranked(data[shared[0]], sum(data[one].value for one in shared) / len(shared), len(shared))
+        for data in ways
+    ]
+    return sorted(found, key=lambda one: -one.mean)
 
 
 def _cost(row: Measurement) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from assistant.errors import ModelNotInstalled
 from assistant.measured import of_evaluation, read_measurements
 from assistant.models.resolve import ModelFiles, resolve
 from assistant.paths import Paths, shipped, user_paths
+from assistant.personal import PersonalShots
 from assistant.prompts import Prompts
 from assistant.router import Router
 from assistant.router.memory import EXAMPLE_STRENGTH, Lesson
@@ -47,15 +48,17 @@ def make_session(
     paths = paths or user_paths()
     store = store or Store(paths.database)
     prompts = Prompts.load(shipped("prompts"), paths.prompts)
+    router = make_router(paths, store, prompts)
     return Session(
         store=store,
         loader=make_loader(settings, paths, download=download),
-        router=make_router(paths, store, prompts),
+        router=router,
         prompts=prompts,
         settings=settings,
         reload=lambda name: _reload(settings, paths, name),
         paths=paths,
         chooser=make_chooser(store),
+        personal=PersonalShots(store.wanted_answers, router.nearness),
     )
 
 

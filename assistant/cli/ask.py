@@ -31,6 +31,9 @@ _MAX_INPUT_BYTES = 10_000_000
 @click.option("-c", "--continue", "go_on", is_flag=True, help="Go on with the last conversation.")
 @click.option("--conversation", help="Go on with this conversation (id or its beginning).")
 @click.option("--file", "file", type=click.Path(path_type=Path), help="Add this file's text.")
+@click.option("--column", help="Answer each row of --file, a table, with this column as its text.")
+@click.option("--output", type=click.Path(path_type=Path), help="Write the table of answers here.")
+@click.option("--force", is_flag=True, help="Let --output replace a file.")
 @click.option("--labels", help="Labels for a classification, separated by commas.")
 @click.option("--to", help="Target language of a translation.")
 @click.option(
@@ -46,13 +49,26 @@ _MAX_INPUT_BYTES = 10_000_000
 @click.option("--no-log", is_flag=True, help="Leave nothing in the database.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole turn as JSON.")
 def command(text: tuple[str, ...], **given: Any) -> None:
-    """Answer one turn. Piped text and TEXT join: the words first, then what was piped."""
+    """Answer one turn. Piped text and TEXT join: the words first, then what was piped.
+
+    With --column, many turns: TEXT says what to do with the text in that column of each row of --file
+    (.csv, .tsv or .jsonl), and the rows come back with their answers, as CSV or in --output.
+    """
+    if given["column"] is not None:
+        from assistant.cli.table import answer_table
+
+        answer_table(" ".join(text).strip(), given)
+        return
+    if given["output"] is not None or given["force"]:
+        raise UsageError(
+            "--output and --force go with --column.", "Like: --file r.csv --column review"
+        )
     prompt = _prompt(text, given["file"])
     from assistant.cli.common import open_store, user_settings
     from assistant.wiring import make_session
 
     settings = user_settings(model=given["model"], strategy=given["strategy"])
-    with open_store() if not given["no_log"] else _temporary_store(given) as store:
+    with open_store() if not given["no_log"] else temporary_store(given) as store:
         session = make_session(settings, store=store)
         turn = _hold_turn(session, prompt, given)
     if given["as_json"]:
@@ -99,7 +115,7 @@ def _file_text(file: Path) -> str:
         raise UsageError(f"{file} cannot be read: {error.strerror}.") from error
 
 
-def _temporary_store(given: dict[str, Any]) -> Store:
+def temporary_store(given: dict[str, Any]) -> Store:
     """Return a store that touches no disk, with a copy of the conversation that goes on."""
     from assistant.cli.common import open_store
     from assistant.store.connection import IN_MEMORY
@@ -123,7 +139,7 @@ def _task(given: dict[str, Any], labels: tuple[str, ...]) -> str:
     return "translation" if given["to"] else "auto"
 
 
-def _options(given: dict[str, Any]) -> AskOptions:
+def turn_options(given: dict[str, Any]) -> AskOptions:
     from assistant.session import AskOptions
 
     labels = tuple(label.strip() for label in (given["labels"] or "").split(",") if label.strip())
@@ -146,15 +162,15 @@ def _hold_turn(session: Session, prompt: str, given: dict[str, Any]) -> Turn:
     from assistant.events import AnswerPiece, TurnFinished
     from assistant.sanitize import Cleaner
 
-    _check_task(session, given["task"])
+    check_task(session, given["task"])
     conversation_id = _conversation(session.store, given)
     stop = threading.Event()
     cleaner = Cleaner() if sys.stdout.isatty() else None
     streaming = not (given["no_stream"] or given["as_json"])
     finished: Turn | None = None
-    with _stop_on_interrupt(stop), _progress(session):
+    with stop_on_interrupt(stop), loading_notes(session):
         for event in session.ask(
-            prompt, conversation_id=conversation_id, options=_options(given), stop=stop
+            prompt, conversation_id=conversation_id, options=turn_options(given), stop=stop
         ):
             if isinstance(event, AnswerPiece) and streaming:
                 _write(cleaner.feed(event.text) if cleaner else event.text)
@@ -168,7 +184,7 @@ def _hold_turn(session: Session, prompt: str, given: dict[str, Any]) -> Turn:
     return finished
 
 
-def _check_task(session: Session, task: str) -> None:
+def check_task(session: Session, task: str) -> None:
     names = ("auto", *session.tasks())
     if task not in names:
         raise UsageError(f"There is no task '{task}'.", f"One of: {', '.join(names)}.")
@@ -189,7 +205,7 @@ def _write(text: str) -> None:
 
 
 @contextmanager
-def _stop_on_interrupt(stop: threading.Event) -> Iterator[None]:
+def stop_on_interrupt(stop: threading.Event) -> Iterator[None]:
     """The first Ctrl+C stops the answer and keeps it; a second one ends the program."""
 
     def handle(_number: int, _frame: object) -> None:
@@ -205,7 +221,7 @@ def _stop_on_interrupt(stop: threading.Event) -> Iterator[None]:
 
 
 @contextmanager
-def _progress(session: Session) -> Iterator[None]:
+def loading_notes(session: Session) -> Iterator[None]:
     """Tell on stderr when a first start takes long (conversion); quiet otherwise."""
     said: set[str] = set()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import threading
@@ -14,11 +15,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from assistant.cli.common import json_option, note, open_store, print_json
+from assistant.cli.eval_bias import bias_command
+from assistant.cli.eval_injections import injections_command
 from assistant.errors import UsageError
 
 if TYPE_CHECKING:
     from assistant.evaluation.metric import Prediction
     from assistant.evaluation.run import Evaluation
+
+_DIGITS = 18
+"""No database counts further."""
 
 _STRATEGIES = ["auto", "zero_shot", "few_shot", "adapter"]
 
@@ -31,6 +37,7 @@ _STRATEGIES = ["auto", "zero_shot", "few_shot", "adapter"]
 @click.option("--adapter", help="Answer with this adapter.")
 @click.option("--shots", type=click.IntRange(0, 32), help="Examples of a few-shot prompt.")
 @click.option("--nearest", is_flag=True, help="Pick the examples most like each input.")
+@click.option("--personal", is_flag=True, help="Let your own good answers be among the examples.")
 @click.option("--labels", help="Labels for a classification, separated by commas.")
 @click.option("--to", help="Target language of a translation.")
 @click.option("--max-tokens", type=click.IntRange(min=1), help="Longest answer, in tokens.")
@@ -62,6 +69,10 @@ def command(**given: Any) -> None:
         print_json(evaluation.report)
     else:
         _print_report({**evaluation.report, "id": evaluation.number})
+
+
+command.add_command(bias_command)
+command.add_command(injections_command)
 
 
 @command.command("list")
@@ -147,8 +158,10 @@ def delete_command(number: str) -> None:
 
 
 def _number(text: str) -> int | str:
-    if text == "last" or text.isdigit():
-        return text if text == "last" else int(text)
+    if text == "last":
+        return text
+    if text.isascii() and text.isdecimal() and len(text) <= _DIGITS:
+        return int(text)
     raise UsageError(f"'{text}' is no number of an evaluation.", "List them: assistant eval list")
 
 
@@ -159,13 +172,14 @@ def _evaluate(given: dict[str, Any]) -> Evaluation:
     from assistant.wiring import make_session
 
     data = read_examples(given["data"], given["task"])
+    if given["save_predictions"] is not None:
+        _check_place(given["save_predictions"])
     settings = user_settings(model=given["model"])
     request = EvalRequest(data, _options(given), given["limit"], given["seed"], given["perplexity"])
     with open_store() as store, _stop_on_interrupt() as stop, _bar() as progress:
         session = make_session(settings, store=store)
-        return evaluate(
-            request, session.planner, session.loader.get(), store, progress=progress, stop=stop
-        )
+        engine = session.loader.get(stop)
+        return evaluate(request, session.planner, engine, store, progress=progress, stop=stop)
 
 
 def _options(given: dict[str, Any]) -> Any:
@@ -180,9 +194,19 @@ def _options(given: dict[str, Any]) -> Any:
         max_tokens=given["max_tokens"],
         shots=given["shots"],
         nearest=given["nearest"] or None,
+        personal=given["personal"],
         temperature=0.0,
         seed=given["seed"],
     )
+
+
+def _check_place(path: Path) -> None:
+    """Find out before the hour of computing whether there is a place for the answers."""
+    folder = path.parent
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UsageError(
+            f"{path} cannot be written.", "Say a file in a folder that is there and yours."
+        )
 
 
 def _save(evaluation: Evaluation, path: Path, strategy: str) -> None:
@@ -192,11 +216,11 @@ def _save(evaluation: Evaluation, path: Path, strategy: str) -> None:
         for one in evaluation.predictions
     ]
     try:
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="replace")
     except OSError as error:
         raise UsageError(
             f"{path} cannot be written: {error.strerror}.",
-            "The evaluation is kept all the same: run it again with another file.",
+            "The scores are kept all the same: assistant eval show last",
         ) from error
 
 
@@ -234,7 +258,8 @@ def _bar() -> Iterator[Any]:
     def show(done: int, total: int) -> None:
         nonlocal bar
         if bar is None:
-            bar = click.progressbar(length=total, label="Answering", file=sys.stderr)
+            quiet = not sys.stderr.isatty()
+            bar = click.progressbar(length=total, label="Answering", file=sys.stderr, hidden=quiet)
             bar.__enter__()
         bar.update(done - bar.pos)
 

@@ -151,3 +151,40 @@ def _line(item: Feedback) -> str:
 def _cut(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
+
+
+@command.command("balance")
+@click.option(
+    "--least",
+    type=click.IntRange(min=1),
+    help="Turns of a task in a language that you would train on.  [default: 50]",
+)
+@json_option
+def balance_(least: int | None, as_json: bool) -> None:
+    """Show how balanced the feedback is: by task and language, good and bad, corrections.
+
+    It says where there is too little to train on, and what one-sided feedback would teach.
+    """
+    from assistant.evaluation.balance import LEAST, balance
+
+    with open_store() as store:
+        found = balance(store.feedback(), least or LEAST)
+    if as_json:
+        print_json(found.as_json())
+        return
+    if not found.groups:
+        note("No feedback yet.")
+        return
+    click.echo(
+        f"{'task':<16}{'lang':<6}{'turns':>6}{'good':>6}{'bad':>6}{'corrected':>11}{'moved':>7}"
+    )
+    for one in found.groups:
+        click.echo(
+            f"{clean(one.task):<16}{one.lang:<6}{one.turns:>6}{one.good:>6}{one.bad:>6}"
+            f"{one.corrections:>11}{one.rerouted:>7}"
+        )
+    click.echo("\nFor training:")
+    for finding in found.findings:
+        where = f"{clean(finding.task)}{f' ({finding.lang})' if finding.lang else ''}"
+        click.echo(f"  {where}: {finding.text}")
+    note("People judge what strikes them: feedback is no sample of all turns.")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from assistant.models.catalog import CatalogEntry
     from assistant.models.resolve import ModelFiles
     from assistant.paths import Paths
+    from assistant.strategy import Chooser
 
 _TASKS = ("qa", "translation", "summarization", "classification", "chat")
 
@@ -238,24 +239,39 @@ def remove_model(name: str, yes: bool, as_json: bool) -> None:
 @command.command("recommend")
 @click.option("--task", type=click.Choice(_TASKS), help="What it is for.")
 @click.option(
+    "--lang",
     "--language",
     "languages",
     multiple=True,
     metavar="L",
-    help="Code, such as de (may be repeated).",
+    help="Code, such as de, or a pair, such as en-zh (may be repeated).",
+)
+@click.option(
+    "--examples", type=click.IntRange(min=0), metavar="N", help="Labelled examples at hand."
 )
 @click.option("--memory", type=click.FloatRange(min=0.1), metavar="GB", help="As if so much.")
 @json_option
 def recommend_models(
-    task: str | None, languages: tuple[str, ...], memory: float | None, as_json: bool
+    task: str | None,
+    languages: tuple[str, ...],
+    examples: int | None,
+    memory: float | None,
+    as_json: bool,
 ) -> None:
-    """Say which models suit this machine, a task and languages, and why."""
+    """Say which model suits this machine, a task and languages, by what was measured, and why.
+
+    Where nothing was measured, size and expected speed decide.
+    """
     import dataclasses
 
+    from assistant.cli.main import COMMANDS
+    from assistant.cli.recommend import as_dict, described
     from assistant.models.catalog import load_catalog
     from assistant.models.recommend import detect_hardware, recommend
     from assistant.models.resolve import locate
+    from assistant.recommendation import advise, read_wish
 
+    wish = read_wish(task, languages, examples)
     paths, entries = _paths(), load_catalog()
     hardware = detect_hardware()
     if memory is not None:
@@ -263,27 +279,23 @@ def recommend_models(
         hardware = dataclasses.replace(
             hardware, memory_bytes=size, available_bytes=size, gpu=None, gpu_memory_bytes=None
         )
-    wanted = [code for each in languages for code in each.split(",")]
     here = {entry.name for entry in entries if locate(entry, paths) is not None}
-    ranked = recommend(hardware, languages=wanted, task=task, entries=entries, installed=here)
+    ranked = recommend(
+        hardware, languages=wish.languages, task=task, entries=entries, installed=here
+    )
+    advice = advise(ranked, wish, _measurements(paths), can_train="train" in COMMANDS)
     if as_json:
-        rows = [
-            {
-                "name": each.entry.name,
-                "score": each.score,
-                "fits": each.fits,
-                "installed": each.installed,
-                "reason": each.reason,
-            }
-            for each in ranked
-        ]
-        print_json({"hardware": dataclasses.asdict(hardware), "recommendations": rows})
+        print_json({"hardware": dataclasses.asdict(hardware), **as_dict(advice, wish)})
         return
-    gpu = f", {hardware.gpu}" if hardware.gpu else ""
-    free = hardware.available_bytes / 1e9
-    _say(f"This machine: {hardware.cores} cores, {free:.1f} GB of memory free{gpu}.")
-    for number, each in enumerate((each for each in ranked if each.fits), start=1):
-        mark = " (installed)" if each.installed else ""
-        _say(f"\n{number}. {each.entry.name}{mark}\n   {each.entry.summary}\n   {each.reason}.")
-    if large := [each.entry.name for each in ranked if not each.fits]:
-        _say(f"\nToo large for it: {', '.join(large)}.")
+    _say("\n".join(described(advice, wish, hardware)))
+
+
+def _measurements(paths: Paths) -> Chooser:
+    """Return what ships and what this user measured; a database is not made for that."""
+    from assistant.cli.common import open_store
+    from assistant.wiring import make_chooser
+
+    if not paths.database.exists():
+        return make_chooser(None)
+    with open_store() as store:
+        return make_chooser(store)

@@ -29,8 +29,8 @@ class Accuracy:
 class MacroF1:
     """Unweighted mean of the F1 of each label that occurs as a target, 0 to 100.
 
-    Whatever is no label at all counts as a miss of the right one. Columns: number of the target,
-    number of the answer (-1: no label).
+    Whatever is no label at all counts as a miss of the right one; another right answer of the example
+    counts as its target. Columns: number of the target, number of the answer (-1: no label).
     """
 
     name = "macro_f1"
@@ -40,13 +40,13 @@ class MacroF1:
     def rows(self, examples: Sequence[Example], predictions: Sequence[Prediction]) -> Rows:
         names = sorted({same(label) for e in examples for label in (*e.labels, e.target)})
         number = {name: i for i, name in enumerate(names)}
-        return np.asarray(
-            [
-                (number[same(example.target)], number.get(same(prediction.text), -1))
-                for example, prediction in zip(examples, predictions, strict=True)
-            ],
-            dtype=np.float64,
-        )
+        right = _right(examples, predictions)
+        targets = [number[same(example.target)] for example in examples]
+        said = [
+            target if hit else number.get(same(prediction.text), -1)
+            for target, hit, prediction in zip(targets, right, predictions, strict=True)
+        ]
+        return np.column_stack([targets, said]).astype(np.float64)
 
     def score(self, rows: Rows) -> float:
         target, said = rows[:, 0], rows[:, 1]

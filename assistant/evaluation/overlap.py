@@ -52,13 +52,13 @@ class _SacreBleu:
 
 
 class Bleu(_SacreBleu):
-    """BLEU (Papineni et al. 2002) with the tokenizer that fits the target language."""
+    """BLEU (Papineni et al. 2002) with the tokenizer that fits the target language (``zh-TW`` is Chinese)."""
 
     name = "bleu"
 
     def __init__(self, lang: str) -> None:
         super().__init__()
-        self._tokenizer = {"zh": "zh", "ja": "char", "th": "char"}.get(lang, "13a")
+        self._tokenizer = {"zh": "zh", "ja": "char", "th": "char"}.get(lang.split("-")[0], "13a")
 
     @cached_property
     def _made(self) -> Any:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from assistant import classification
+from assistant.answer_checks import loop_start
 from assistant.answering import AskOptions, Plan, Planner
 from assistant.engine.base import Engine
 from assistant.errors import Cancelled
@@ -71,8 +73,6 @@ def plan_for(example: Example, planner: Planner, engine: Engine, options: AskOpt
 
 
 def _with_labels(example: Example, options: AskOptions) -> AskOptions:
-    from dataclasses import replace
-
     return replace(options, labels=example.labels)
 
 
@@ -98,11 +98,40 @@ def _answers(
             for example, plan in zip(examples, plans, strict=True)
             if stop is None or not stop.is_set()
         ]
-    texts = engine.complete([plan.messages for plan in plans], plans[0].decoding, stop=stop)
-    return [
-        Prediction(example.id, text.text.strip())
-        for example, text in zip(examples, texts, strict=True)
+    texts = _complete(plans, engine, stop)
+    wrong = [
+        i for i, plan in enumerate(plans) if plan.watch and plan.watch.wrong(texts[i], whole=True)
     ]
+    if wrong:
+        again = [_plan_again(examples[i], plans[i], planner, engine, options) for i in wrong]
+        for i, text in zip(wrong, _complete(again, engine, stop), strict=True):
+            texts[i] = text
+    return [
+        Prediction(example.id, text.strip()) for example, text in zip(examples, texts, strict=True)
+    ]
+
+
+def _complete(plans: Sequence[Plan], engine: Engine, stop: threading.Event | None) -> list[str]:
+    """Return the answers, each cut where it begins to say the same over and over."""
+    first = plans[0]
+    found = engine.complete(
+        [plan.messages for plan in plans], first.decoding, adapter=first.choice.adapter, stop=stop
+    )
+    return [one.text[: loop_start(one.text)] for one in found]
+
+
+def _plan_again(
+    example: Example, plan: Plan, planner: Planner, engine: Engine, options: AskOptions
+) -> Plan:
+    return planner.again(
+        example.input,
+        example.task,
+        plan,
+        options,
+        engine,
+        earlier=_earlier(example),
+        system=planner.settings.system,
+    )
 
 
 def _classified(example: Example, plan: Plan, engine: Engine) -> Prediction:

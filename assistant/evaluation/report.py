@@ -38,7 +38,7 @@ def score(examples: Sequence[Example], predictions: Sequence[Prediction]) -> Sco
             directions[direction(example)].append(i)
         if len(directions) > 1:
             return _by_direction(examples, predictions, directions)
-    return _scores(examples, predictions, _answer_language(examples))
+    return _scores(examples, predictions, answer_language(examples))
 
 
 def direction(example: Example) -> str:
@@ -51,9 +51,23 @@ def direction(example: Example) -> str:
     return f"{request[0]}-{understand.detect_language(example.target)}"
 
 
-def _answer_language(examples: Sequence[Example]) -> str:
+def answer_language(examples: Sequence[Example]) -> str:
+    """Return the language that BLEU's tokenizer is to fit.
+
+    For translations into several languages that is Chinese if it is among them: its tokenizer parts
+    Chinese characters and leaves words of other languages whole.
+    """
     first = examples[0]
-    return direction(first).split("-")[1] if first.task == "translation" else first.lang
+    if first.task != "translation":
+        return first.lang
+    targets = {_target(direction(example)) for example in examples}
+    if len(targets) == 1:
+        return targets.pop()
+    return "zh" if "zh" in targets else ""
+
+
+def _target(pair: str) -> str:
+    return pair.split("-")[1]
 
 
 def _scores(examples: Sequence[Example], predictions: Sequence[Prediction], lang: str) -> Scores:
@@ -76,9 +90,11 @@ def _by_direction(
     directions: dict[str, list[int]],
 ) -> Scores:
     """Score all together for the total, each direction with its own tokenizer beside it."""
-    whole = _scores(examples, predictions, "")
+    whole = _scores(examples, predictions, answer_language(examples))
     pairs = {
-        name: _scores([examples[i] for i in some], [predictions[i] for i in some], name[-2:]).values
+        name: _scores(
+            [examples[i] for i in some], [predictions[i] for i in some], _target(name)
+        ).values
         for name, some in sorted(directions.items())
     }
     return Scores(whole.values, whole.ci95, whole.signature, whole.rows, pairs)

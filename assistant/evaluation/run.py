@@ -101,7 +101,7 @@ def evaluate(
         computed=len(examples) - len(done),
     )
     if request.perplexity:
-        _add_perplexity(value, Perplexity(planner, engine, request.options), examples)
+        _add_perplexity(value, Perplexity(planner, engine, request.options), examples, stop)
     store.finish_evaluation(number, value)
     return Evaluation(number, value, examples, tuple(predictions))
 
@@ -115,16 +115,19 @@ def compare_stored(store: Store, a: int | str, b: int | str) -> dict[str, Compar
     """
     first, second = store.evaluation(a), store.evaluation(b)
     if first["task"] != second["task"]:
-        raise UsageError(f"{a} is for {first['task']}, {b} for {second['task']}.")
+        raise UsageError(
+            f"Evaluation {first['id']} is for {first['task']}, {second['id']} for {second['task']}.",
+            "Compare two of one task: assistant eval list --task T",
+        )
     task = str(first["task"])
     ours = {one.example_id: one for one in store.evaluated(first["id"])}
     theirs = {one.example_id: one for one in store.evaluated(second["id"])}
-    both = [key for key in ours if key in theirs and ours[key].references == theirs[key].references]
+    both = [key for key in ours if key in theirs and _same(ours[key], theirs[key])]
     if not both:
         raise UsageError("The two evaluations share no example.", "Run both on the same data.")
     examples = [_example(ours[key], task) for key in both]
-    lang = examples[0].lang.split("-")[-1]
-    probabilities = all(runs[both[0]].probabilities for runs in (ours, theirs))
+    lang = report.answer_language(examples)
+    probabilities = all(runs[key].probabilities for runs in (ours, theirs) for key in both)
     return {
         metric.name: compare(
             metric,
@@ -139,7 +142,8 @@ def _only_task(examples: Sequence[Example]) -> str:
     tasks = sorted({example.task for example in examples})
     if len(tasks) > 1:
         raise UsageError(
-            f"The data is for several tasks: {', '.join(tasks)}.", "Evaluate one with --task."
+            f"The data is for several tasks: {', '.join(tasks)}.",
+            "Give each task a file of its own.",
         )
     return tasks[0]
 
@@ -157,11 +161,16 @@ def _setting(
         "limit": request.limit,
         "seed": request.seed,
         "lang": languages.pop() if len(languages) == 1 else "",
+        "chosen": plan.choice.strategy,
         "shots": plan.choice.shots,
         "nearest": plan.choice.nearest,
+        "personal": bool(options.personal),
         "prompt_version": plan.prompt_version,
         "labels": list(options.labels),
         "to": options.to,
+        "default_to": planner.settings.translate_to,
+        "system": planner.settings.system,
+        "context": planner.limit(engine),
         "max_tokens": plan.decoding.max_tokens,
         "temperature": plan.decoding.temperature,
         "model_sha256": engine.info.sha256,
@@ -170,8 +179,13 @@ def _setting(
     }
 
 
-def _add_perplexity(value: dict[str, Any], metric: Perplexity, examples: Sequence[Example]) -> None:
-    rows = metric.measure(examples)
+def _add_perplexity(
+    value: dict[str, Any],
+    metric: Perplexity,
+    examples: Sequence[Example],
+    stop: threading.Event | None,
+) -> None:
+    rows = metric.measure(examples, stop)
     value["scores"]["perplexity"] = round(metric.score(rows), 4)
     value["ci95"]["perplexity"] = [round(v, 4) for v in interval(metric, rows)]
     value["signature"]["perplexity"] = metric.signature
@@ -187,6 +201,11 @@ def _stored(example: Example, prediction: Prediction) -> EvaluatedExample:
         example.labels,
         prediction.probabilities,
     )
+
+
+def _same(one: EvaluatedExample, other: EvaluatedExample) -> bool:
+    """Numbers of lines are ids in many files: what was asked and what is right must agree too."""
+    return (one.input, one.references) == (other.input, other.references)
 
 
 def _prediction(stored: EvaluatedExample) -> Prediction:
@@ -233,9 +252,7 @@ def worst_answers(store: Store, number: int, count: int) -> list[BadAnswer]:
         return []
     examples = [_example(one, task) for one in found]
     wanted = headline(task)
-    (metric,) = [
-        one for one in metrics_for(task, examples[0].lang.split("-")[-1]) if one.name == wanted
-    ]
+    (metric,) = [one for one in metrics_for(task) if one.name == wanted]
     rows = metric.rows(examples, [_prediction(one) for one in found])
     scores = [metric.score(rows[i : i + 1]) for i in range(len(rows))]
     order = sorted(

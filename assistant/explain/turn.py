@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from assistant.router.router import Reasons
 from assistant.types import Route, Turn
@@ -33,6 +34,13 @@ def _lines(turn: Turn, reasons: Reasons | None) -> Iterator[str]:
     if turn.choice is not None:
         yield f"**Strategy: {turn.choice.strategy.replace('_', '-')}** because {turn.choice.reason}."
         yield ""
+        if turn.choice.personal:
+            numbers = ", ".join(map(str, turn.choice.personal))
+            yield f"Your own answers stood in front as examples (feedback {numbers}):"
+            yield ""
+            for request, answer in _last_shots(turn, len(turn.choice.personal)):
+                yield f"- “{_shown(request)}” → “{_shown(answer)}”"
+            yield ""
     if turn.probabilities:
         yield "| label | probability |"
         yield "|---|---|"
@@ -47,6 +55,18 @@ def _lines(turn: Turn, reasons: Reasons | None) -> Iterator[str]:
     )
     if turn.left_out_turns:
         yield f"{turn.left_out_turns} earlier turns did not fit the window and were left out."
+
+
+def _last_shots(turn: Turn, count: int) -> Iterator[tuple[str, str]]:
+    """Yield request and answer of the examples right in front of what was said before, if anything."""
+    found = [
+        (one.content, two.content)
+        for one, two in pairwise(turn.sent[:-1])
+        if one.role == "user" and two.role == "assistant"
+    ]
+    # What was said before stands behind the examples, and is not among them.
+    shots = found[: turn.choice.shots + count] if turn.choice else []
+    yield from shots[-count:]
 
 
 def _route(route: Route) -> Iterator[str]:

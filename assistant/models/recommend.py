@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from assistant.models.catalog import CatalogEntry
 from assistant.models.hardware import Hardware, detect_hardware
 
-__all__ = ["Hardware", "Recommendation", "detect_hardware", "expected_speed", "recommend"]
+__all__ = [
+    "Hardware",
+    "Recommendation",
+    "detect_hardware",
+    "expected_speed",
+    "free_licence",
+    "recommend",
+]
 
 # Speed on a CPU was measured with 8-bit weights on 2 cores: 135 M, 0.5 B and 1.5 B parameters gave
 # about 90, 40 and 15 tokens a second, which is 26 GB/s and 6 ms a token beside it.
@@ -32,13 +39,23 @@ _QUALITY_WEIGHT = {
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """One model judged: ``score`` is 0..1, higher is better; ``fits`` says whether memory does."""
+    """One model judged by memory, size and speed; nothing in it was measured on a task.
+
+    Attributes:
+        score: 0 to 1, higher is better; 0 for a model that does not fit.
+        fits: whether memory suffices.
+        memory_bytes: what it needs, on the GPU where it goes there; ``memory`` says it in words.
+        tokens_per_s: the speed to expect, an estimate.
+    """
 
     entry: CatalogEntry
     score: float
     reason: str
     fits: bool
     installed: bool
+    memory_bytes: int
+    memory: str
+    tokens_per_s: float
 
 
 def expected_speed(entry: CatalogEntry, hardware: Hardware) -> float:
@@ -71,24 +88,27 @@ def _score(entry: CatalogEntry, speed: float, task: str | None, missing: Collect
         score *= 0.95  # trained mostly on code
     if entry.default:
         score *= 1.1  # the adapters that ship with the program were trained for it
-    if not _free_licence(entry):
+    if not free_licence(entry):
         score *= 0.9  # terms to accept, or limits to use
     return score
 
 
-def _free_licence(entry: CatalogEntry) -> bool:
+def free_licence(entry: CatalogEntry) -> bool:
+    """Return whether a model may be used for anything, without terms to accept."""
     return entry.licence in ("Apache-2.0", "MIT")
 
 
-def _memory(entry: CatalogEntry, hardware: Hardware) -> tuple[bool, str]:
+def _memory(entry: CatalogEntry, hardware: Hardware) -> tuple[bool, int, str]:
+    """Return whether a model fits, the bytes it needs, and both in words."""
     need = entry.memory_bytes
     if hardware.gpu_memory_bytes is not None:
         on_gpu = 2 * entry.parameters + 1_000_000_000
         if on_gpu <= hardware.gpu_memory_bytes:
             have = hardware.gpu_memory_bytes
-            return True, f"takes {on_gpu / 1e9:.1f} of {have / 1e9:.1f} GB on the {hardware.gpu}"
+            words = f"takes {on_gpu / 1e9:.1f} of {have / 1e9:.1f} GB on the {hardware.gpu}"
+            return True, on_gpu, words
     figures = f"needs {need / 1e9:.1f} GB of memory, {hardware.available_bytes / 1e9:.1f} GB free"
-    return need <= hardware.available_bytes, figures
+    return need <= hardware.available_bytes, need, figures
 
 
 def _judge(
@@ -98,7 +118,7 @@ def _judge(
     task: str | None,
     installed: bool,
 ) -> Recommendation:
-    fits, memory = _memory(entry, hardware)
+    fits, need, memory = _memory(entry, hardware)
     speed = expected_speed(entry, hardware)
     missing = [code for code in languages if code not in entry.languages]
     score = _score(entry, speed, task, missing) if fits else 0.0
@@ -114,11 +134,13 @@ def _judge(
         parts.append(f"reads {entry.context_length:,} tokens at once")
     if entry.default:
         parts.append("the default")
-    if not _free_licence(entry):
+    if not free_licence(entry):
         parts.append(f"licence: {entry.licence}")
     if not installed:
         parts.append(f"download of {entry.bytes / 1e9:.2f} GB")
-    return Recommendation(entry, round(score, 3), "; ".join(parts), fits, installed)
+    return Recommendation(
+        entry, round(score, 3), "; ".join(parts), fits, installed, need, memory, speed
+    )
 
 
 def recommend(

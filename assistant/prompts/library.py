@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from assistant.errors import PromptError
-from assistant.prompts.model import DEFAULT_SHOTS, PromptFile
+from assistant.prompts.model import DEFAULT_SHOTS, Example, PromptFile
 from assistant.prompts.reader import read_prompt_file
 from assistant.prompts.render import Rendered, render_messages
 from assistant.prompts.shots import select_shots
@@ -69,13 +69,15 @@ class Prompts:
         count: Callable[[str], int] | None = None,
         tags: Sequence[str] = (),
         nearest: bool = False,
+        more: Sequence[Example] = (),
     ) -> Rendered:
         """Return the messages for one turn.
 
         Only ``few_shot`` takes examples: ``shots`` of them at most, in ``lang`` and with ``tags``
         where there are such, costing no more than ``budget_tokens`` by ``count``; ``nearest`` picks
         those most like the turn, else the first of the file, whose computation an engine can keep.
-        ``system`` is
+        ``more`` are examples from elsewhere that stand behind those, next to the question; they do not
+        count among ``shots``. ``system`` is
         the user's own system prompt: in chat it replaces the instruction, elsewhere it follows.
         A variant of the file named like one of ``tags`` brings an instruction of its own.
 
@@ -101,13 +103,13 @@ class Prompts:
             prompt,
             text,
             lang=lang,
-            shots=chosen,
+            shots=(*chosen, *more),
             variables=variables,
             history=history,
             system=system,
             tags=tags,
         )
-        return Rendered(messages, chosen, prompt.version_id)
+        return Rendered(messages, (*chosen, *more), prompt.version_id)
 
 
 def _read_folder(folder: Path) -> dict[str, PromptFile]:

@@ -105,6 +105,8 @@ class Router:
         stage = self._stage(engine)
         taught = self._taught(stage)
         rows = stage.features(turns, progress)
+        if len(turns) == 1:  # whoever routes one turn may ask what is near to it
+            self._vectors[stage.name, *turns[0]] = stage.point(rows[0])
         return [_route(stage, stage.judge(row, taught)) for row in rows]
 
     def explain(
@@ -128,6 +130,21 @@ class Router:
             tuple(parts),
             tuple((lesson, share) for lesson, share in shares if share > _SHOWN_SHARE),
         )
+
+    def nearness(
+        self,
+        turn: tuple[str, str | None],
+        others: Sequence[tuple[str, str | None]],
+        engine: Engine | None = None,
+    ) -> list[float]:
+        """Return how near other turns are to one in meaning: cosines of their readings, -1 to 1.
+
+        What was read before is remembered, a turn that was just routed too.
+        """
+        stage = self._stage(engine)
+        lessons = [Lesson(text, context, "") for text, context in (turn, *others)]
+        point, *points = self._points(stage, lessons)
+        return [float(point @ other) for other in points]
 
     # -- teaching ------------------------------------------------------------------------------
 

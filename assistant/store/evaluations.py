@@ -104,9 +104,13 @@ def answers(db: Connection, number: int) -> list[EvaluatedExample]:
 
 
 def finish(db: Connection, number: int, report: Mapping[str, object]) -> None:
-    """Store the scores of an evaluation."""
+    """Store the scores of an evaluation.
+
+    Raises:
+        NotFound: it was deleted meanwhile.
+    """
     _check(report)
-    db.run(
+    found = db.run(
         "UPDATE evaluations SET n = :n, scores = :scores, ci95 = :ci95, signature = :signature, "
         "timing = :timing, pairs = :pairs, state = 'done' WHERE id = :id",
         {
@@ -118,6 +122,8 @@ def finish(db: Connection, number: int, report: Mapping[str, object]) -> None:
             },
         },
     )
+    if not found:
+        raise NotFound(f"Evaluation {number} was deleted meanwhile.", "Run it again.")
 
 
 def record(db: Connection, report: Mapping[str, object], run_id: str | None) -> int:
@@ -158,7 +164,11 @@ def get(db: Connection, number: int | str) -> dict[str, Any]:
 
 
 def delete(db: Connection, number: int) -> None:
-    """Delete an evaluation with its answers."""
+    """Delete an evaluation with its answers.
+
+    Raises:
+        NotFound: there is none with this number.
+    """
     if not db.run("DELETE FROM evaluations WHERE id = ?", (number,)):
         raise NotFound(f"There is no evaluation {number}.", "List them: assistant eval list")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import json
+from dataclasses import asdict, dataclass, replace
 
 from assistant.errors import NotFound, UsageError
 from assistant.store import turns
@@ -22,6 +23,17 @@ class RouteCorrection:
     from_task: str | None
     to_task: str
     created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class WantedAnswer:
+    """An answer that the user rated good or wrote; ``feedback_id`` is the judgement that says so."""
+
+    feedback_id: int
+    task: str
+    text: str
+    answer: str
+    context: str | None = None
 
 
 def snapshot_of(turn: Turn, context: str | None) -> dict[str, object]:
@@ -131,6 +143,40 @@ def route_corrections(db: Connection) -> list[RouteCorrection]:
             row["text"], row["context"], row["from_task"], row["to_task"], row["created_at"]
         )
         for row in rows
+    ]
+
+
+def wanted_answers(db: Connection) -> list[WantedAnswer]:
+    """Return the answers that the user wanted, oldest first: the last correction of a turn, else
+    the answer itself where the last rating is good."""
+    rows = db.rows(
+        "SELECT feedback.id, feedback.turn_id, rating, correction, route, snapshot FROM feedback "
+        "JOIN turns ON turns.id = feedback.turn_id "
+        "WHERE rating NOTNULL OR correction NOTNULL OR route NOTNULL ORDER BY feedback.id"
+    )
+    found: dict[str, WantedAnswer] = {}
+    tasks: dict[str, str] = {}
+    corrected: set[str] = set()
+    for row in rows:
+        turn, past = row["turn_id"], json.loads(row["snapshot"])
+        if row["route"]:
+            tasks[turn] = row["route"]
+        answer = row["correction"]
+        if answer:
+            corrected.add(turn)
+        elif row["rating"] == "good" and turn not in corrected:
+            answer = past.get("answer")
+        elif row["rating"] == "bad" and turn not in corrected:
+            found.pop(turn, None)
+        if answer and past.get("task"):
+            found[turn] = WantedAnswer(
+                row["id"], past["task"], past["user_text"], answer, past.get("context")
+            )
+    # What answers one task well says nothing about another, unless it was written for that one.
+    return [
+        replace(one, task=tasks.get(turn, one.task))
+        for turn, one in found.items()
+        if turn in corrected or tasks.get(turn, one.task) == one.task
     ]
 
 

@@ -25,12 +25,12 @@ from assistant.store import (
 )
 from assistant.store.connection import Connection
 from assistant.store.evaluations import EvaluatedExample
-from assistant.store.feedback import RouteCorrection
+from assistant.store.feedback import RouteCorrection, WantedAnswer
 from assistant.store.records import RunRecord
 from assistant.store.search import SearchHit
 from assistant.types import Conversation, Feedback, Rating, Turn
 
-__all__ = ["EvaluatedExample", "RouteCorrection", "RunRecord", "SearchHit", "Store"]
+__all__ = ["EvaluatedExample", "RouteCorrection", "RunRecord", "SearchHit", "Store", "WantedAnswer"]
 
 
 class Store:
@@ -183,6 +183,10 @@ class Store:
     def remove_feedback(self, feedback_id: int) -> None:
         """Take one piece of feedback back."""
         feedback.remove(self._db, feedback_id)
+
+    def wanted_answers(self) -> list[WantedAnswer]:
+        """Return the answers that the user rated good or corrected, one a turn, oldest first."""
+        return feedback.wanted_answers(self._db)
 
     def route_corrections(self) -> list[RouteCorrection]:
         """Return what the router should have said, oldest first."""

@@ -39,6 +39,7 @@ COMMANDS = (
     Command("delete", "delete this chat", palette="Delete this chat"),
     Command("export", "write this chat to a file", "[FILE.md|.json]", palette="Export this chat"),
     Command("search", "search all chats", "[WORDS]", palette="Search all chats"),
+    Command("evaluations", "what was measured", palette="Evaluations"),
     Command("summarize", "sum up a text, or this chat", "[TEXT]", palette="Summarize this chat"),
     Command("copy", "copy the answer, or its code", "[code]", "copies", "Copy the answer"),
     Command("tokens", "tokens used, and the limit", palette="Token usage"),

@@ -84,6 +84,18 @@ CONFIRM_KEYS = (
     Key("confirm.yes", "enter,y", "yes", "Yes"),
     Key("confirm.no", "n", "leave", "No"),
 )
+EVALUATION_KEYS = (
+    Key("evaluations.ways", "1", "show('ways')", "Ways of answering, measured"),
+    Key("evaluations.trend", "2", "show('trend')", "How it went over time"),
+    Key("evaluations.calibration", "3", "show('calibration')", "How sure, how often right"),
+    Key("evaluations.worst", "4", "show('worst')", "Worst answers"),
+    Key("evaluations.before", "left", "step(-1)", "View before"),
+    Key("evaluations.after", "right", "step(1)", "View after"),
+    Key("evaluations.task", "t", "next('task')", "Next task"),
+    Key("evaluations.data", "d", "next('data')", "Next data"),
+    Key("evaluations.read", "r", "read", "Read again"),
+    Key("evaluations.close", "escape,q", "leave", "Back to the chat"),
+)
 FIRST_RUN_KEYS = (Key("first_run.go", "enter", "go", "Fetch the model, or try again"),)
 
 GROUPS = (
@@ -93,6 +105,7 @@ GROUPS = (
     ("An answer in focus (Ctrl+Up)", TURN_KEYS),
     ("List of chats in focus", LIST_KEYS),
     ("Correction editor", EDITOR_KEYS),
+    ("Evaluations", EVALUATION_KEYS),
     ("Boxes over the chat", OVERLAY_KEYS + CONFIRM_KEYS + FIRST_RUN_KEYS),
 )
 

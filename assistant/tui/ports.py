@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from assistant.engine.loader import LoadStatus
 from assistant.events import Event
 from assistant.types import Conversation, Feedback, Rating, Route, Turn
+
+if TYPE_CHECKING:
+    from assistant.store.evaluations import EvaluatedExample
 
 
 class SearchHitPort(Protocol):
@@ -43,6 +46,9 @@ class StorePort(Protocol):
     def fork(self, conversation_id: str, up_to_turn_id: str) -> Conversation: ...
     def hide_turn(self, turn_id: str) -> object: ...
     def unhide_turn(self, turn_id: str) -> object: ...
+    def evaluations(self, *, task: str | None = ...) -> Sequence[Mapping[str, Any]]: ...
+    def evaluation(self, number: int | str) -> Mapping[str, Any]: ...
+    def evaluated(self, number: int) -> Sequence[EvaluatedExample]: ...
     def export_conversation(self, conversation_id: str) -> Mapping[str, Any]: ...
 
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from assistant import measured
+from assistant.cli.models import command
+from assistant.measured import Measurement, write_measurements
 from assistant.models import hardware
 from assistant.models.catalog import load_catalog
 from assistant.models.hardware import Hardware, detect_hardware
 from assistant.models.recommend import Recommendation, expected_speed, recommend
+from assistant.store.store import Store
 
 
 def machine(memory: float, cores: int = 4, **gpu: object) -> Hardware:
@@ -35,6 +42,16 @@ def test_reason_holds_the_figures() -> None:
     assert f"{best.entry.memory_bytes / 1e9:.1f} GB" in best.reason
     assert "8.0 GB free" in best.reason
     assert "tokens a second" in best.reason
+
+
+def test_memory_and_speed_are_figures_too() -> None:
+    for each in ranked(8.0):
+        assert each.memory_bytes == each.entry.memory_bytes
+        assert each.memory in each.reason
+        assert each.tokens_per_s == expected_speed(each.entry, machine(8.0))
+    gpu = machine(2, 4, gpu="GPU", gpu_memory_bytes=int(24e9))
+    there = recommend(gpu, entries=load_catalog())[0]
+    assert there.memory_bytes == 2 * there.entry.parameters + 1_000_000_000
 
 
 def test_more_memory_never_recommends_a_smaller_model_alone() -> None:
@@ -120,3 +137,96 @@ def test_gpu_tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert hardware._gpu() == ("NVIDIA Test", 1 << 30)
     tool.write_text("#!/bin/sh\necho 'no driver'; exit 9\n")
     assert hardware._gpu() == (None, None)
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of its own, and measurements as they might ship."""
+    monkeypatch.setenv("ASSISTANT_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    rows = [
+        Measurement(
+            model,
+            "translation",
+            "en-zh",
+            "zero_shot",
+            "chrf",
+            value,
+            value - 1,
+            value + 1,
+            200,
+            data="news",
+        )
+        for model, value in (
+            ("qwen3-0.6b", 30.0),
+            ("qwen3-1.7b", 31.5),
+            ("qwen2.5-3b-instruct", 40.0),
+        )
+    ]
+    path = tmp_path / "measured.json"
+    write_measurements(path, rows)
+    monkeypatch.setattr(measured.read_measurements, "__defaults__", (path,))
+    return tmp_path
+
+
+def asked(*arguments: str) -> dict[str, Any]:
+    options = ("--task", "translation", "--memory", "4", "--json", *arguments)
+    result = CliRunner().invoke(command, ("recommend", *options))
+    assert result.exit_code == 0, result.output
+    said: dict[str, Any] = json.loads(result.stdout)
+    return said
+
+
+def test_command_recommends_by_what_ships(shipped: Path) -> None:
+    said = asked("--lang", "en-zh", "--examples", "20")
+    assert said["recommended"] == said["recommendations"][0]["name"] == "qwen3-0.6b"
+    assert (said["lang"], said["examples"], said["by_measurement"]) == ("en-zh", 20, True)
+    assert len(said["explanation"]) == 3
+    first = said["recommendations"][0]
+    assert first["memory_bytes"] == 1_600_000_000
+    assert first["tokens_per_s"] > 0
+    assert {"value": 30.0, "low": 29.0, "high": 31.0, "n": 200}.items() <= first["measured"][
+        0
+    ].items()
+    by_name = {each["name"]: each for each in said["recommendations"]}
+    assert by_name["qwen2.5-0.5b-instruct"]["measured"] == []
+    assert by_name["qwen2.5-3b-instruct"]["fits"] is False
+    assert not (shipped / "data").exists()
+
+
+def test_command_takes_the_users_own_evaluations(shipped: Path) -> None:
+    from assistant.paths import user_paths
+
+    path = user_paths().database
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with Store(path) as store:
+        for model, value in (("qwen3-0.6b", 20.0), ("qwen3-1.7b", 45.0)):
+            store.record_evaluation(
+                {
+                    "task": "translation",
+                    "strategy": "zero_shot",
+                    "model": model,
+                    "n": 30,
+                    "scores": {"chrf": value},
+                    "ci95": {"chrf": [value - 4, value + 4]},
+                    "timing": {"examples_per_s": 1.0},
+                    "setting": {"lang": "en-zh", "data_sha256": "ab" * 32},
+                }
+            )
+    said = asked("--lang", "en-zh")
+    assert said["recommended"] == "qwen3-1.7b"
+    assert said["recommendations"][0]["measured"][0]["own"] is True
+
+
+def test_command_in_words(shipped: Path) -> None:
+    options = ("--task", "translation", "--language", "en-zh", "--memory", "4", "--examples", "500")
+    text = CliRunner().invoke(command, ("recommend", *options)).output
+    assert "Recommended: qwen3-0.6b\n" in text
+    assert (
+        "measured: chrf 31.5 (95 % interval 30.5 to 32.5, n = 200) with zero-shot on news (en-zh)"
+        in text
+    )
+    assert "   not measured\n" in text
+    assert "later version" in text
+    wrong = CliRunner().invoke(command, ("recommend", "--examples", "-1"))
+    assert wrong.exit_code == 2

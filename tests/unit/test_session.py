@@ -26,6 +26,7 @@ from assistant.store.store import Store
 from assistant.testing import FakeEngine, FakeRouter, ready_loader
 from assistant.types import Decoding, Generation, Message, Route, Turn, Usage
 
+LONG = " ".join(f"long{n}" for n in range(60))
 PASSAGE = "The quick brown fox jumps over the lazy dog near the river bank every single morning."
 
 
@@ -543,7 +544,7 @@ def test_turns_that_do_not_fit_are_left_out_and_counted(make: Made) -> None:
     session = make(engine=FakeEngine(context_length=700))
     where: dict[str, Any] = {}
     for _ in range(4):
-        turn = finished(session.ask("long " * 60, **where))
+        turn = finished(session.ask(LONG, **where))
         where = {"conversation_id": turn.conversation_id}
     assert turn.left_out_turns == 3
     assert make.store.turn(turn.id).left_out_turns == 3
@@ -652,7 +653,10 @@ def test_explain_tells_route_strategy_and_what_was_sent(make: Made) -> None:
     assert "**Task: qa** (90%), decided by" in told
     assert "character n-grams" in told
     assert "| chat | 2.5% |" in told
-    assert "**Strategy: zero-shot** because not measured here: the prompt file wants no examples" in told
+    assert (
+        "**Strategy: zero-shot** because not measured here: the prompt file wants no examples"
+        in told
+    )
     sent = f"Sent: {turn.usage.prompt_tokens} tokens in 2 messages (0 earlier exchanges"
     assert sent in told
     assert f"prompt {turn.prompt_version}, model fake." in told
@@ -798,3 +802,39 @@ def test_feedback_through_the_session_is_on_the_turn(make: Made) -> None:
     stored = make.store.turn(turn.id)
     assert (stored.rating, stored.correction) == ("bad", "Hello there")
     assert [item.route for item in make.store.feedback()] == [None, None, "qa"]
+
+
+# -- answers that come out wrong -------------------------------------------------------------------
+
+
+def test_an_echo_is_not_shown_but_answered_in_another_way(make: Made) -> None:
+    source = "The committee will meet again on Thursday to settle the budget for next year."
+    session = make(source, "委员会将于星期四再次开会。")
+    events = list(
+        session.ask(f"Translate into Chinese: {source}", options=AskOptions("translation"))
+    )
+    shown = "".join(event.text for event in events if isinstance(event, AnswerPiece))
+    turn = events[-1].turn  # type: ignore[union-attr]
+    assert shown == turn.answer == "委员会将于星期四再次开会。"
+    assert turn.choice is not None
+    assert turn.choice.strategy == "zero_shot"  # the first try had examples
+    assert "repeated the text" in turn.choice.reason
+    assert len(make.engine.calls) == 2
+    assert make.store.turn(turn.id) == turn
+
+
+def test_an_echo_the_second_time_is_shown_as_it_is(make: Made) -> None:
+    source = "The committee will meet again on Thursday to settle the budget for next year."
+    session = make(source, source)
+    turn = finished(
+        session.ask(f"Translate into Chinese: {source}", options=AskOptions("translation"))
+    )
+    assert (turn.answer, turn.state) == (source, "done")
+
+
+def test_a_loop_is_ended_and_cut(make: Made) -> None:
+    session = make("Well then. " + "I cannot say more about it. " * 30)
+    turn = finished(session.ask("Tell me", options=AskOptions("chat")))
+    assert turn.answer == "Well then. I cannot say more about it."
+    assert (turn.state, turn.finish_reason) == ("done", "stop")
+    assert make.store.turn(turn.id).answer == turn.answer

@@ -72,6 +72,7 @@ class CommandsPart(FeedbackPart, SettingsPart, LibraryPart):
             "delete": lambda _: self._delete(),
             "export": self._export,
             "search": lambda words: self.background(self.search(words), "screen"),
+            "evaluations": lambda _: self.show_evaluations(),
             "summarize": self._summarize,
             "copy": self._copy,
             "tokens": lambda _: self.show_tokens(),

@@ -217,3 +217,15 @@ class LibraryPart(TurnsPart):
         hit = await self.app.push_screen_wait(SearchScreen(store.search, words))
         if hit is not None:
             await self.open(hit.conversation_id, hit.turn_id)
+
+    # -- what was measured -----------------------------------------------------------------------
+
+    def show_evaluations(self) -> None:
+        """Open the dashboard of evaluations."""
+        from assistant.tui.screens.evaluations import EvaluationsScreen
+
+        session = self.needed_session()
+        planner = getattr(session, "planner", None)
+        adapters = planner.chooser.adapters if planner is not None else {}
+        remapped = getattr(self.app, "remapped", {})
+        self.app.push_screen(EvaluationsScreen(session.store, adapters, remapped))

@@ -1,0 +1,159 @@
+"""The user's own answers as examples: which count, which are near enough, where they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from assistant import config
+from assistant.paths import shipped
+from assistant.personal import MOST, PersonalShots
+from assistant.prompts import Prompts
+from assistant.router import Router
+from assistant.session import AskOptions, Session
+from assistant.store.store import Store, WantedAnswer
+from assistant.testing import FakeEngine, FakeRouter, ready_loader
+from assistant.types import Message, Turn
+
+TERMS = {
+    "Translate into German: The torque wrench is calibrated.": "Der Drehmo ist kalibriert.",
+    "Translate into German: Store the torque wrench dry.": "Den Drehmo trocken lagern.",
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(tmp_path / "assistant.db") as opened:
+        yield opened
+
+
+def by_words(
+    turn: tuple[str, str | None], others: Sequence[tuple[str, str | None]], _engine: object = None
+) -> list[float]:
+    """Share of words in common, as a nearness that a test can foresee."""
+    words = set(turn[0].lower().split())
+    return [len(words & set(text.lower().split())) / len(words) for text, _ in others]
+
+
+def session_on(
+    store: Store, *answers: str, task: str = "translation", **settings: object
+) -> Session:
+    prompts = Prompts.load(shipped("prompts"))
+    rules = {"": task}
+    return Session(
+        store,
+        ready_loader(FakeEngine(answers)),
+        FakeRouter(rules),
+        prompts,
+        config.load(**settings),
+        personal=PersonalShots(store.wanted_answers, by_words),
+    )
+
+
+def ask(session: Session, text: str, **options: object) -> Turn:
+    *_, last = session.ask(text, options=AskOptions(**options))  # type: ignore[arg-type]
+    return last.turn  # type: ignore[union-attr]
+
+
+def teach(session: Session) -> list[int]:
+    return [session.correct(ask(session, text).id, answer).id for text, answer in TERMS.items()]
+
+
+def test_a_correction_stands_right_before_the_next_similar_turn(store: Store) -> None:
+    session = session_on(store, "x", "y", "z")
+    numbers = teach(session)
+    turn = ask(session, "Translate into German: The torque wrench is missing.")
+    assert turn.choice is not None
+    assert set(turn.choice.personal) == set(numbers)
+    text, answer = list(TERMS.items())[0]
+    assert turn.sent[-3:-1] == (Message("user", text), Message("assistant", answer))  # the nearest
+    assert "with 2 answers of yours to similar turns" in turn.choice.reason
+    told = session.explain(turn.id, read_again=False)
+    assert f"feedback {turn.choice.personal[0]}, {turn.choice.personal[1]}" in told
+    assert "Der Drehmo ist kalibriert." in told
+    assert store.turn(turn.id).choice == turn.choice
+
+
+def test_they_can_be_switched_off_and_are_left_out_of_zero_shot(store: Store) -> None:
+    teach(session_on(store, "x", "y"))
+    question = "Translate into German: The torque wrench is missing."
+    off = ask(session_on(store, "z", personal_shots=False), question)
+    assert off.choice is not None
+    assert off.choice.personal == ()
+    zero = ask(session_on(store, "z"), question, strategy="zero_shot")
+    assert zero.choice is not None
+    assert (zero.choice.strategy, zero.choice.personal) == ("zero_shot", ())
+    assert len(zero.sent) == 2
+
+
+def test_only_near_ones_of_the_same_task_language_and_direction_count(store: Store) -> None:
+    session = session_on(store, "x", "y")
+    teach(session)
+    for text in (
+        "Translate into French: The torque wrench is calibrated.",  # another direction
+        "Übersetze ins Deutsche: The torque wrench is calibrated.",  # another language
+        "Translate into German: Cats purr loudly after lunch on warm sunny rainy days",  # far
+    ):
+        shots = PersonalShots(store.wanted_answers, lambda *_: [0.0, 0.0])
+        assert shots.pick(text, "translation", None, lang="en", pair="en-de") == []
+    picker = PersonalShots(store.wanted_answers, by_words)
+    question = "Translate into German: The torque wrench is missing."
+    assert len(picker.pick(question, "translation", None, lang="en", pair="en-de")) == 2
+    assert picker.pick(question, "translation", None, lang="en", pair="en-fr") == []
+    assert picker.pick(question, "translation", None, lang="de", pair="en-de") == []
+    assert picker.pick(question, "qa", None, lang="en") == []
+    same = next(iter(TERMS))
+    assert [one.example.input for one in picker.pick(same, "translation", None, lang="en")] == [
+        text for text in TERMS if text != same
+    ]
+
+
+def test_labels_of_another_set_are_no_example(store: Store) -> None:
+    answers = [WantedAnswer(1, "classification", "Is it a bug: it crashed", "bug")]
+    picker = PersonalShots(lambda: answers, lambda *_: [0.9])
+    text = "Is it a bug: it crashed again"
+    assert picker.pick(text, "classification", None, lang="en", labels=("bug", "praise"))
+    assert not picker.pick(text, "classification", None, lang="en", labels=("refund", "praise"))
+
+
+def test_no_more_than_a_few_the_nearest_last(store: Store) -> None:
+    answers = [WantedAnswer(n, "qa", f"What is the mass of rock {n}?", f"{n} kg") for n in range(9)]
+    picker = PersonalShots(
+        lambda: answers, lambda _t, others, _e: [n / 10 for n in range(len(others))]
+    )
+    found = picker.pick("What is the mass of that rock?", "qa", None, lang="en")
+    assert [one.feedback_id for one in found] == [6, 7, 8][-MOST:]
+    assert [one.nearness for one in found] == sorted(one.nearness for one in found)
+
+
+def test_which_answers_were_wanted(store: Store) -> None:
+    session = session_on(store, "good one", "bad one", "so so", "fine", "wrong task", task="qa")
+    turns = [ask(session, f"Question {n}?") for n in range(5)]
+    session.rate(turns[0].id, "good")
+    session.rate(turns[1].id, "bad")
+    session.correct(turns[2].id, "first wording")
+    last = session.correct(turns[2].id, "last wording")
+    session.rate(turns[3].id, "good")
+    session.rate(turns[3].id, "bad")
+    session.rate(turns[4].id, "good")
+    session.correct_route(turns[4].id, "chat")  # good for another task than it was answered for
+    found = store.wanted_answers()
+    assert [(one.text, one.answer) for one in found] == [
+        ("Question 0?", "good one"),
+        ("Question 2?", "last wording"),
+    ]
+    assert found[1].feedback_id == last.id
+    store.remove_feedback(last.id)
+    assert store.wanted_answers()[1].answer == "first wording"
+
+
+def test_the_router_tells_what_is_near_in_meaning() -> None:
+    router = Router()
+    near, far = router.nearness(
+        ("Translate into German: the pump leaks", None),
+        [("Translate into German: the pump drips", None), ("Wer hat den Mond entdeckt?", None)],
+    )
+    assert near > far
+    assert near > 0.5
