@@ -12,12 +12,16 @@ from assistant import context
 from assistant.answer_checks import TranslationWatch
 from assistant.config import Settings
 from assistant.engine.base import Engine
+from assistant.passages import relevant
 from assistant.personal import PersonalShot, PersonalShots, request_language
 from assistant.prompts import Prompts, Rendered
 from assistant.request import Request, read_request
 from assistant.strategy import Chooser
 from assistant.tasks import decoding_for
 from assistant.types import Choice, Decoding, Message, Turn
+
+LONG_PASSAGE = 900
+"""Tokens of a passage that are read for a question; of a longer one the parts it is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,8 @@ class Planner:
             default_to=self.settings.translate_to,
             earlier=earlier,
         )
+        if task == "qa":
+            request = _about_the_question(request, engine)
         choice = self._choice(task, request, options, engine)
         own = self._own_shots(text, task, request, options, engine, earlier)
         choice = _with_own(choice, own)
@@ -247,6 +253,16 @@ class Planner:
             if getattr(source, name) is not None
         }
         return replace(decoding_for(task, self.prompts.get(task).decoding), **given)
+
+
+def _about_the_question(request: Request, engine: Engine) -> Request:
+    """Return the request with a long passage cut down to the parts that its question is about."""
+    passage = request.passage
+    if passage is None or engine.count_text_tokens(passage) <= LONG_PASSAGE:
+        return request
+    question = request.text.replace(passage, " ")
+    parts = relevant(passage, question, engine.count_text_tokens, LONG_PASSAGE)
+    return replace(request, text=request.text.replace(passage, parts), passage=parts)
 
 
 def _with_own(choice: Choice, own: Sequence[PersonalShot]) -> Choice:

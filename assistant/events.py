@@ -29,6 +29,15 @@ class TurnPrepared:
 
 
 @dataclass(frozen=True, slots=True)
+class PartsRead:
+    """A long text is read part by part: so many are done."""
+
+    turn: Turn
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerPiece:
     """More text of the answer."""
 
@@ -42,4 +51,4 @@ class TurnFinished:
     turn: Turn
 
 
-Event = TurnStarted | TurnRouted | TurnPrepared | AnswerPiece | TurnFinished
+Event = TurnStarted | TurnRouted | PartsRead | TurnPrepared | AnswerPiece | TurnFinished

@@ -23,12 +23,14 @@ from assistant.errors import AssistantError, Cancelled
 from assistant.events import (
     AnswerPiece,
     Event,
+    PartsRead,
     TurnFinished,
     TurnPrepared,
     TurnRouted,
     TurnStarted,
 )
 from assistant.explain import explain_turn
+from assistant.long_texts import by_sections
 from assistant.models.catalog import CatalogEntry, load_catalog, lookup
 from assistant.models.installed import installed_names
 from assistant.paths import Paths, user_paths
@@ -313,7 +315,12 @@ class Session:
         )
         yield TurnRouted(turn)
 
-        plan = self._plan(turn, options, earlier, engine)
+        text = turn.user_text
+        if route.task == "summarization":
+            for read in by_sections(text, self.planner, engine, options, stop):
+                text = read.text or text
+                yield PartsRead(turn, read.done, read.total)
+        plan = self._plan(turn, text, options, earlier, engine)
         turn = _planned(turn, plan)
         self.store.save_turn(turn)
         yield TurnPrepared(turn)
@@ -324,7 +331,7 @@ class Session:
         with suppress(_Wrong):
             yield from self._generate(turn, plan, engine, clock, stop)
             return
-        plan = self._plan(turn, options, earlier, engine, wrong=plan)
+        plan = self._plan(turn, text, options, earlier, engine, wrong=plan)
         turn = _planned(turn, plan)
         self.store.save_turn(turn)
         yield from self._generate(turn, plan, engine, clock, stop, watched=False)
@@ -349,6 +356,7 @@ class Session:
     def _plan(
         self,
         turn: Turn,
+        text: str,
         options: AskOptions,
         earlier: Sequence[Turn],
         engine: Engine,
@@ -359,7 +367,7 @@ class Session:
         assert turn.route is not None
         own = options.system or self.store.conversation(turn.conversation_id).system
         system = own or self.settings.system
-        text, task = turn.user_text, turn.route.task
+        task = turn.route.task
         if wrong is None:
             return self.planner.plan(text, task, options, engine, earlier=earlier, system=system)
         return self.planner.again(

@@ -159,7 +159,7 @@ def turn_options(given: dict[str, Any]) -> AskOptions:
 
 
 def _hold_turn(session: Session, prompt: str, given: dict[str, Any]) -> Turn:
-    from assistant.events import AnswerPiece, TurnFinished
+    from assistant.events import AnswerPiece, PartsRead, TurnFinished
     from assistant.sanitize import Cleaner
 
     check_task(session, given["task"])
@@ -174,6 +174,8 @@ def _hold_turn(session: Session, prompt: str, given: dict[str, Any]) -> Turn:
         ):
             if isinstance(event, AnswerPiece) and streaming:
                 _write(cleaner.feed(event.text) if cleaner else event.text)
+            elif isinstance(event, PartsRead) and sys.stderr.isatty():
+                note(f"Read {event.done} of {event.total} parts.")
             elif isinstance(event, TurnFinished):
                 finished = event.turn
     assert finished is not None

@@ -143,8 +143,10 @@ def compare_command(a: str, b: str, as_json: bool) -> None:
     for name, one in found.items():
         verdict = "better" if (one.difference > 0) == (name != "ece") else "worse"
         sure = verdict if one.p < 0.05 else "no clear difference"
+        digits = 4 if name == "ece" else 2
         click.echo(
-            f"{name:<13}{one.difference:>+9.2f}   [{one.low:+.2f}, {one.high:+.2f}]"
+            f"{name:<13}{one.difference:>+9.{digits}f}   "
+            f"[{one.low:+.{digits}f}, {one.high:+.{digits}f}]"
             f"{'':<3}{one.p:.3f}   {sure}"
         )
 

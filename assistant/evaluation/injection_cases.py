@@ -69,7 +69,7 @@ def read_cases(path: Path) -> list[Case]:
         UsageError: the file cannot be read or a line is wrong; the message names the line.
     """
     examples = read_examples(path)
-    lines = path.read_text(encoding="utf-8-sig").split("\n")
+    lines = path.read_bytes().decode("utf-8-sig").split("\n")
     numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
     return [
         _case(example, json.loads(line), f"{path}, line {number}")

@@ -17,6 +17,7 @@ from assistant.engine.base import Engine
 from assistant.errors import Cancelled
 from assistant.evaluation.examples import Example
 from assistant.evaluation.metric import Prediction
+from assistant.long_texts import by_sections
 from assistant.types import Turn
 
 TOGETHER = 32
@@ -91,6 +92,7 @@ def _answers(
     options: AskOptions,
     stop: threading.Event | None,
 ) -> list[Prediction]:
+    examples = [_short_enough(example, planner, engine, options, stop) for example in examples]
     plans = [plan_for(example, planner, engine, options) for example in examples]
     if any(plan.request.labels for plan in plans):
         return [
@@ -111,11 +113,28 @@ def _answers(
     ]
 
 
+def _short_enough(
+    example: Example,
+    planner: Planner,
+    engine: Engine,
+    options: AskOptions,
+    stop: threading.Event | None,
+) -> Example:
+    """Return the example with a text that was too long for one go summarized by sections."""
+    if example.task != "summarization":
+        return example
+    for read in by_sections(example.input, planner, engine, options, stop):
+        if read.text is not None:
+            example = replace(example, input=read.text)
+    return example
+
+
 def _complete(plans: Sequence[Plan], engine: Engine, stop: threading.Event | None) -> list[str]:
     """Return the answers, each cut where it begins to say the same over and over."""
-    first = plans[0]
+    # One whose prompt nearly fills the window has less room; the engine sees to that by itself.
+    most = max(plans, key=lambda plan: plan.decoding.max_tokens)
     found = engine.complete(
-        [plan.messages for plan in plans], first.decoding, adapter=first.choice.adapter, stop=stop
+        [plan.messages for plan in plans], most.decoding, adapter=most.choice.adapter, stop=stop
     )
     return [one.text[: loop_start(one.text)] for one in found]
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from textual.message import Message
 
 from assistant.errors import AssistantError, Cancelled
-from assistant.events import AnswerPiece, Event
+from assistant.events import AnswerPiece, Event, PartsRead
 from assistant.tui.errors import as_shown
 from assistant.tui.messages import AnswerGrew, TaskUnclear, TurnChanged, TurnEnded
 from assistant.tui.ports import SessionPort
@@ -113,13 +113,19 @@ def hold(session: SessionPort, asking: Asking, post: Callable[[Message], object]
                     post(AnswerGrew(asking))
             else:
                 asking.turn = event.turn
-                post(TurnChanged(asking, event.turn))
+                post(TurnChanged(asking, event.turn, _doing(event)))
     except Exception as raised:  # the boundary of the worker: nobody above could show it
         if not isinstance(raised, AssistantError):
             _log.exception("A turn failed unexpectedly")
         error = as_shown(raised)
     post(AnswerGrew(asking))  # whatever came since it was told last
     post(TurnEnded(asking, error))
+
+
+def _doing(event: Event) -> str | None:
+    if isinstance(event, PartsRead):
+        return f"reading a long text: part {min(event.done + 1, event.total)} of {event.total}…"
+    return None
 
 
 def _events(

@@ -43,12 +43,16 @@ class LoadChanged(Message):
 
 
 class TurnChanged(Message):
-    """More is known about a turn: stored, routed, prepared or finished."""
+    """More is known about a turn: stored, routed, prepared or finished.
 
-    def __init__(self, asking: Asking, turn: Turn) -> None:
+    ``doing`` says what it is at, where that takes longer than usual.
+    """
+
+    def __init__(self, asking: Asking, turn: Turn, doing: str | None = None) -> None:
         super().__init__()
         self.asking = asking
         self.turn = turn
+        self.doing = doing
 
 
 class TaskUnclear(Message):

