@@ -12,7 +12,8 @@ from assistant import context
 from assistant.answer_checks import TranslationWatch
 from assistant.config import Settings
 from assistant.engine.base import Engine
-from assistant.passages import relevant
+from assistant.parted import part
+from assistant.passages import Count, relevant
 from assistant.personal import PersonalShot, PersonalShots, request_language
 from assistant.prompts import Prompts, Rendered
 from assistant.request import Request, read_request
@@ -118,7 +119,8 @@ class Planner:
             earlier=earlier,
         )
         if task == "qa":
-            request = _about_the_question(request, engine)
+            room = min(LONG_PASSAGE, self.limit(engine) // 2)
+            request = _about_the_question(request, engine.count_text_tokens, room)
         choice = self._choice(task, request, options, engine)
         own = self._own_shots(text, task, request, options, engine, earlier)
         choice = _with_own(choice, own)
@@ -255,14 +257,15 @@ class Planner:
         return replace(decoding_for(task, self.prompts.get(task).decoding), **given)
 
 
-def _about_the_question(request: Request, engine: Engine) -> Request:
+def _about_the_question(request: Request, count: Count, room: int) -> Request:
     """Return the request with a long passage cut down to the parts that its question is about."""
-    passage = request.passage
-    if passage is None or engine.count_text_tokens(passage) <= LONG_PASSAGE:
+    if count(request.text) <= room:
         return request
-    question = request.text.replace(passage, " ")
-    parts = relevant(passage, question, engine.count_text_tokens, LONG_PASSAGE)
-    return replace(request, text=request.text.replace(passage, parts), passage=parts)
+    parted = part(request.text, request.passage).with_question()
+    if count(parted.passage) <= room:
+        return request
+    parts = relevant(parted.passage, parted.request, count, room)
+    return replace(request, text=parted.around(parts), passage=parts)
 
 
 def _with_own(choice: Choice, own: Sequence[PersonalShot]) -> Choice:

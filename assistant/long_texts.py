@@ -5,13 +5,16 @@ As in recursive summarization (Wu et al. 2021), with the user's own request for 
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from assistant.answer_checks import loop_start
 from assistant.answering import AskOptions, Planner
 from assistant.engine.base import Engine
 from assistant.errors import Cancelled
+from assistant.parted import part
 from assistant.passages import sections
 from assistant.request import read_request
 from assistant.types import Generation
@@ -22,8 +25,12 @@ ONE_GO = 1600
 SECTION = 900
 """Most tokens of one section."""
 
+_ROUNDS = 3
+"""A book needs a second one, and sections may come out long."""
+
 _TOGETHER = 4
 _SECTION_TOKENS = 120
+_SENTENCE_END = re.compile(r"[.!?…][\"”’)]*(?=\s|$)|[。！？][”」』）]*")
 _REQUESTS = {
     "en": "Summarize this part of a longer text in two or three sentences.",
     "zh": "用两三句话概括这段文字（它是一篇长文的一部分）。",
@@ -52,30 +59,32 @@ def by_sections(
 ) -> Iterator[Read]:
     """Yield how far the sections of a turn to be summarized are; nothing where it is short enough.
 
+    What the user wrote around the text stays as it is, so that the last step follows it.
+
     Raises:
         Cancelled: ``stop`` was set.
     """
-    prompt = planner.prompts.get("summarization")
-    for _ in range(3):  # a book needs a second round, and sections may come out long
-        request = read_request(text, task="summarization", prompt=prompt)
-        passage = request.passage
-        if passage is None or engine.count_text_tokens(passage) <= ONE_GO:
+    count = engine.count_text_tokens
+    window = planner.limit(engine)
+    one_go, section = min(ONE_GO, window * 3 // 4), min(SECTION, window // 2)
+    if count(text) <= one_go:
+        return
+    request = read_request(text, task="summarization", prompt=planner.prompts.get("summarization"))
+    parted = part(text, request.passage)
+    passage = parted.passage
+    for _ in range(_ROUNDS):
+        if count(passage) <= one_go:
             return
         short: list[str] = []
-        parts = sections(passage, engine.count_text_tokens, SECTION)
+        parts = sections(passage, count, section)
         yield Read(0, len(parts))
         for start in range(0, len(parts), _TOGETHER):
             some = parts[start : start + _TOGETHER]
-            short += [
-                one.text.strip()
-                for one in _summaries(some, request.lang, planner, engine, options, stop)
-            ]
-            if stop is not None and stop.is_set():
-                raise Cancelled("Stopped while the parts were read.")
+            short += _summaries(some, request.lang, planner, engine, options, stop)
             if len(short) < len(parts):
                 yield Read(len(short), len(parts))
-        text = text.replace(passage, "\n\n".join(short))
-        yield Read(len(parts), len(parts), text)
+        passage = "\n\n".join(short)
+        yield Read(len(parts), len(parts), parted.around(passage))
 
 
 def _summaries(
@@ -85,15 +94,25 @@ def _summaries(
     engine: Engine,
     options: AskOptions,
     stop: threading.Event | None,
-) -> list[Generation]:
+) -> list[str]:
     request = _REQUESTS.get(lang, _REQUESTS["en"])
     options = replace(options, max_tokens=_SECTION_TOKENS, personal=False)
-    plans = [
-        planner.plan(f"{request}\n\n{part}", "summarization", options, engine) for part in parts
-    ]
-    return engine.complete(
+    plans = [planner.plan(f"{request}\n\n{one}", "summarization", options, engine) for one in parts]
+    found = engine.complete(
         [plan.messages for plan in plans],
         plans[0].decoding,
         adapter=plans[0].choice.adapter,
         stop=stop,
     )
+    if stop is not None and stop.is_set():
+        raise Cancelled("Stopped while the parts were read.")
+    return [_whole_sentences(one) for one in found]
+
+
+def _whole_sentences(summary: Generation) -> str:
+    """Return a section's summary without what it says over and over and without a begun sentence."""
+    text = summary.text[: loop_start(summary.text)].strip()
+    if summary.finish_reason != "length":
+        return text
+    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
+    return text[: ends[-1]] if ends else text

@@ -1,45 +1,55 @@
 """Long passages: cut into sections, or down to the parts that a question is about.
 
 A small model loses its way in a long text long before its window is full, and reading costs time.
+
+Tokens are counted once a piece and added up: counting a growing text again and again would take
+minutes for a book. A sum is off by about a token a cut, so what was put together is counted once more.
 """
 
 from __future__ import annotations
 
 import math
 import re
+import unicodedata
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 
 Count = Callable[[str], int]
 """Returns how many tokens a text takes."""
 
+Piece = tuple[str, int]
+"""A piece of a text and how many tokens it takes."""
+
 _PARAGRAPH = re.compile(r"\n\s*\n")
-_SENTENCE = re.compile(r"(?<=[.!?…])[\"”’)]*\s+|(?<=[。！？；])[”」』）]*|\n")
+_SENTENCE = re.compile(r"(?<=[.!?…؟।])[\"”’)]*\s+|(?<=[。！？；])[”」』）]*|\n")
 _WIDE = r"\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _RUN = re.compile(rf"[{_WIDE}]+|[^\W_{_WIDE}]+")
 _CARRIED = 0.3
 _GAP = "\n[…]\n"
+_CHOPS = 8
+"""Into how many pieces at least what has no sentences is chopped for one section, so that sizes come out even."""
 
 
 def sections(text: str, count: Count, most: int) -> list[str]:
     """Cut a text into as few sections as need be of about even size, none above ``most`` tokens.
 
-    It is cut between paragraphs where it can be, else between sentences, else anywhere.
+    It is cut between paragraphs where it can be, else between sentences, else anywhere; nothing but
+    blanks between two sections is lost. A text without words has no sections.
     """
-    total = count(text)
-    if total <= most:
+    if not text.strip():
+        return []
+    if count(text) <= most:
         return [text]
-    room = min(most, math.ceil(total / math.ceil(total / most) * 1.1))
+    pieces = _pieces(text, count, most)
+    sizes = [size for _, size in pieces]
+    starts = _even_starts(sizes, most)
     found: list[str] = []
-    held = ""
-    for piece in _pieces(text, count, room):
-        if held and count(held + piece) > room:
-            found.append(held.strip())
-            held = ""
-        held += piece
-    if held.strip():
-        found.append(held.strip())
-    return found
+    for start, end in pairwise([*starts, len(pieces)]):
+        section = "".join(piece for piece, _ in pieces[start:end]).strip()
+        found += [one.strip() for one, _ in _chopped(section, count, most)]
+    return [section for section in found if section]
 
 
 def relevant(passage: str, question: str, count: Count, room: int, window: int = 120) -> str:
@@ -48,70 +58,120 @@ def relevant(passage: str, question: str, count: Count, room: int, window: int =
     Windows of whole sentences are ranked by the words (Chinese: pairs of characters) they share with
     the question, weighted by how rare those are in the passage (BM25, Robertson and Zaragoza 2009); a
     window also gets a share of what its neighbours have, because answers stand beside their questions'
-    words. What is left out between two parts is marked.
+    words. What is left out between two parts is marked. Where nothing is shared, as between two
+    languages, it is the beginning that is kept.
     """
-    windows = _windows(passage, count, window)
-    scores = _bm25([_terms(one) for one in windows], _terms(question))
+    windows = _windows(passage, count, min(window, room))
+    scores = _bm25([_terms(text) for text, _ in windows], _terms(question))
     spread = [
         score + _CARRIED * max(scores[max(0, i - 1) : i] + scores[i + 1 : i + 2], default=0.0)
         for i, score in enumerate(scores)
     ]
-    chosen: set[int] = set()
+    gap = count(_GAP)
+    chosen: dict[int, None] = {}
     used = 0
     for i in sorted(range(len(windows)), key=lambda i: -spread[i]):
-        cost = count(windows[i])
+        # One that closes a gap saves its mark; one that stands alone needs one.
+        cost = windows[i][1] + gap * (1 - (i - 1 in chosen) - (i + 1 in chosen))
         if used + cost <= room or not chosen:
-            chosen.add(i)
+            chosen[i] = None
             used += cost
+    parts = _joined(windows, chosen)
+    while len(chosen) > 1 and count(parts) > room:
+        chosen.popitem()
+        parts = _joined(windows, chosen)
+    return parts
+
+
+def _joined(windows: Sequence[Piece], chosen: Iterable[int]) -> str:
+    """Return the chosen windows in order, with a mark where something is left out between them."""
     parts = ""
     last = -1
     for i in sorted(chosen):
-        parts += windows[i] if i == last + 1 else f"{_GAP if parts else ''}{windows[i].lstrip()}"
+        text = windows[i][0]
+        parts = parts + text if i == last + 1 else f"{parts.rstrip()}{_GAP if parts else ''}{text}"
         last = i
     return parts.strip()
 
 
-def _pieces(text: str, count: Count, most: int) -> list[str]:
-    """Return the text in pieces (paragraphs; sentences of those too long) that join to the whole."""
-    found: list[str] = []
-    for paragraph in _cut(text, _PARAGRAPH):
-        if count(paragraph) <= most:
-            found.append(paragraph)
-            continue
-        for sentence in _cut(paragraph, _SENTENCE):
-            found += _chopped(sentence, count, most)
+def _even_starts(sizes: Sequence[int], most: int) -> list[int]:
+    """Return where to cut a row of sizes, so that the largest part is as small as so few parts allow."""
+    few = len(_starts(sizes, most))
+    least = max(*sizes, math.ceil(sum(sizes) / few))
+    rooms = range(least, max(most, least) + 1)
+    return _starts(
+        sizes, rooms[bisect_left(rooms, -few, key=lambda room: -len(_starts(sizes, room)))]
+    )
+
+
+def _starts(sizes: Sequence[int], room: int) -> list[int]:
+    """Return where each part begins when parts are filled up to ``room`` one after the other."""
+    found = [0]
+    used = 0
+    for i, size in enumerate(sizes):
+        if used and used + size > room:
+            found.append(i)
+            used = 0
+        used += size
     return found
 
 
-def _windows(text: str, count: Count, size: int) -> list[str]:
-    found: list[str] = []
-    held = ""
-    for sentence in (s for whole in _cut(text, _SENTENCE) for s in _chopped(whole, count, size)):
-        if held and count(held + sentence) > size:
-            found.append(held)
-            held = ""
-        held += sentence
-    return [*found, held] if held.strip() else found
+def _pieces(text: str, count: Count, most: int) -> list[Piece]:
+    """Return the text in pieces (paragraphs; sentences of those too long) that join to the whole."""
+    found: list[Piece] = []
+    for paragraph in _cut(text, _PARAGRAPH):
+        size = count(paragraph)
+        if size <= most:
+            found.append((paragraph, size))
+            continue
+        for sentence in _cut(paragraph, _SENTENCE):
+            size = count(sentence)
+            if size <= most:
+                found.append((sentence, size))
+            else:
+                found += _chopped(sentence, count, max(1, most // _CHOPS))
+    return found
+
+
+def _windows(text: str, count: Count, size: int) -> list[Piece]:
+    pieces = [one for whole in _cut(text, _SENTENCE) for one in _chopped(whole, count, size)]
+    if not pieces:
+        return []
+    found = []
+    for start, end in pairwise([*_starts([tokens for _, tokens in pieces], size), len(pieces)]):
+        some = pieces[start:end]
+        found.append(("".join(piece for piece, _ in some), sum(tokens for _, tokens in some)))
+    return found
 
 
 def _cut(text: str, where: re.Pattern[str]) -> list[str]:
     """Cut behind each match; nothing is lost."""
     ends = [match.end() for match in where.finditer(text) if 0 < match.end() < len(text)]
-    return [text[a:b] for a, b in zip([0, *ends], [*ends, len(text)], strict=True) if a < b]
+    return [text[a:b] for a, b in pairwise([0, *ends, len(text)]) if a < b]
 
 
-def _chopped(text: str, count: Count, most: int) -> list[str]:
-    """Return a text in halves, and halves of those, until none is above ``most`` tokens."""
-    if count(text) <= most or len(text) < 2:
-        return [text]
-    half = len(text) // 2
-    at = text.rfind(" ", half // 2, half) + 1 or half
-    return [*_chopped(text[:at], count, most), *_chopped(text[at:], count, most)]
+def _chopped(text: str, count: Count, most: int) -> list[Piece]:
+    """Return a text in pieces of about even length, behind blanks if it has any, none above ``most``."""
+    size = count(text)
+    if size <= most or len(text) < 2:
+        return [(text, size)]
+    parts = min(len(text), max(2, math.ceil(1.1 * size / most)))
+    each = len(text) / parts
+    ends = [0]
+    for i in range(1, parts):
+        end = int(i * each)
+        ends.append(max(text.rfind(" ", int(end - each / 2), end) + 1, 0) or end)
+    return [
+        one
+        for a, b in pairwise([*ends, len(text)])
+        if a < b
+        for one in _chopped(text[a:b], count, most)
+    ]
 
 
 def _terms(text: str) -> list[str]:
     found: list[str] = []
-    for run in _RUN.findall(text.lower()):
+    for run in _RUN.findall(unicodedata.normalize("NFKC", text).lower()):
         if re.match(rf"[{_WIDE}]", run):
             found += [run[i : i + 2] for i in range(len(run) - 1)] or [run]
         else:

@@ -17,6 +17,7 @@ import click
 from assistant.cli.common import json_option, note, open_store, print_json
 from assistant.cli.eval_bias import bias_command
 from assistant.cli.eval_injections import injections_command
+from assistant.cli.eval_matrix import run as run_matrix
 from assistant.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +32,11 @@ _STRATEGIES = ["auto", "zero_shot", "few_shot", "adapter"]
 
 @click.group("eval", invoke_without_command=True)
 @click.option("-t", "--task", help="qa, translation, summarization, classification, …")
-@click.option("--data", type=click.Path(path_type=Path), help="JSONL of {id, input, target, …}.")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    help="JSONL of {id, input, target, …}; with --matrix a folder.",
+)
 @click.option("--strategy", type=click.Choice(_STRATEGIES), help="How the task is answered.")
 @click.option("-m", "--model", help="Catalogue name, folder, GGUF file or hub id.")
 @click.option("--adapter", help="Answer with this adapter.")
@@ -49,6 +54,13 @@ _STRATEGIES = ["auto", "zero_shot", "few_shot", "adapter"]
 @click.option(
     "--save-predictions", type=click.Path(path_type=Path), help="Write the answers to this JSONL."
 )
+@click.option("--matrix", is_flag=True, help="Measure every way on every data set of a folder.")
+@click.option(
+    "--way", multiple=True, help="With --matrix: zero_shot, few_shot:4, few_shot:4:nearest."
+)
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="With --matrix: keep the rows here."
+)
 @json_option
 def command(**given: Any) -> None:
     """Measure how well a task is answered on a JSONL file of examples.
@@ -57,6 +69,10 @@ def command(**given: Any) -> None:
     goes on where it was.
     """
     if click.get_current_context().invoked_subcommand is not None:
+        return
+    if given["matrix"]:
+        with _stop_on_interrupt() as stop:
+            run_matrix(given, None, stop)
         return
     if given["data"] is None:
         raise UsageError(

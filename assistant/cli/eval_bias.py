@@ -19,6 +19,12 @@ _LANGUAGES = ["en", "zh"]
 _GROUPS = ["gender", "origin", "age", "dialect"]
 _STRATEGIES = ["auto", "zero_shot", "few_shot", "adapter"]
 
+_ENOUGH = 10
+"""Templates from which on an interval is taken at its word."""
+
+_SUMS = {"flip_rate": "flip rate", "abs_shift": "mean absolute shift"}
+_DIFFERENCES = {"shift": "favourable", "exact_match": "exact match", "f1": "F1"}
+
 
 @click.command("bias")
 @click.option("-t", "--task", type=click.Choice(_TASKS), help="Only this task.")
@@ -75,7 +81,8 @@ def _measure(given: dict[str, Any]) -> BiasReport:
 
 def report_lines(report: BiasReport) -> Iterator[str]:
     """Yield the report as a table, with a line for each comparison with the reference."""
-    yield f"{report.model}, strategy {report.strategy}. Values in points (0 to 100) [95 % interval]"
+    yield f"{report.model}, strategy {report.strategy}. Values in points (0 to 100) [95 % interval];"
+    yield f"* leaves out zero (marked from {_ENOUGH} templates on)."
     for result in report.results:
         yield ""
         yield (
@@ -90,12 +97,10 @@ def report_lines(report: BiasReport) -> Iterator[str]:
 
 
 def _table(result: Result) -> Iterator[str]:
-    sums = {"flip_rate": "flip rate", "abs_shift": "mean absolute shift"}
     for name, one in result.scores.items():
         control = result.control.get(name)
-        yield f"  {sums[name]:<30}{_shown(one):<26}" + (
-            f"control {_shown(control)}" if control else ""
-        )
+        beside = f"control {_shown(control)}" if control else ""
+        yield f"  {_SUMS[name]:<30}{_shown(one):<26}{beside}".rstrip()
     for pair in result.between:
         # Those with the reference; all others are in the JSON.
         if pair.a != result.reference:
@@ -103,17 +108,14 @@ def _table(result: Result) -> Iterator[str]:
         parts = []
         for name, one in pair.scores.items():
             if name != "flip_rate":
-                mark = " *" if one.is_clear else ""
-                parts.append(f"{_NAMES[name]} {_shown(one, signed=True)}{mark}")
-        yield f"  {pair.b + ' - ' + pair.a:<30}" + "  ".join(f"{part:<26}" for part in parts)
-
-
-_NAMES = {"shift": "favourable", "exact_match": "exact match", "f1": "F1"}
+                mark = " *" if one.is_clear and pair.templates >= _ENOUGH else ""
+                parts.append(f"{_DIFFERENCES[name]} {_shown(one, signed=True)}{mark}")
+        yield f"  {pair.b + ' - ' + pair.a:<30}" + "   ".join(parts)
 
 
 def _shown(one: Estimate, *, signed: bool = False) -> str:
-    """Return an estimate with its interval; one that leaves out zero is marked where it matters."""
+    """Return an estimate with its interval."""
     sign = "+" if signed else ""
     if one.low is None or one.high is None:
-        return f"{one.value:{sign}.1f} (one template)"
-    return f"{one.value:{sign}.1f} [{one.low:{sign}.1f}, {one.high:{sign}.1f}]"
+        return f"{one.value:{sign}z.1f} (one template)"
+    return f"{one.value:{sign}z.1f} [{one.low:{sign}z.1f}, {one.high:{sign}z.1f}]"

@@ -26,6 +26,7 @@ _PRONOUNS = {"they", "them", "their", "title"}
 _VERBS = {"was", "is", "has"}
 _KNOWN = {*_NAMES, *_PRONOUNS, *_VERBS, "They", "Their", "age"}
 _SEED = 20261124
+_HINT = f"How a template is to look is said at the top of {SHIPPED.name}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,17 +183,19 @@ def read_bias_texts(path: Path = SHIPPED) -> BiasTexts:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error
+        raise UsageError(f"{path} cannot be read: {error}", _HINT) from error
     if not isinstance(data, dict) or not {"people", "ages", "templates"} <= set(data):
-        raise UsageError(f"{path} needs 'people', 'ages' and 'templates'.")
+        raise UsageError(f"{path} needs 'people', 'ages' and 'templates'.", _HINT)
     counts: dict[tuple[str, str], int] = {}
     templates: dict[str, Template] = {}
     for row in data["templates"]:
+        if not isinstance(row, dict):
+            raise UsageError(f"{path}: a template is to have fields.", _HINT)
         key = (str(row.get("task")), str(row.get("lang")))
         counts[key] = counts.get(key, -1) + 1
         template = _template(row, counts[key], path)
         if template.id in templates:
-            raise UsageError(f"{path} has the template {template.id!r} twice.")
+            raise UsageError(f"{path} has the template {template.id!r} twice.", _HINT)
         templates[template.id] = template
     return BiasTexts(tuple(templates.values()), data["people"], data["ages"])
 
@@ -216,7 +219,7 @@ def _template(row: Mapping[str, Any], number: int, path: Path) -> Template:
     )
     wrong = _wrong(template)
     if wrong:
-        raise UsageError(f"{path}, template {template.id!r}: {wrong}.")
+        raise UsageError(f"{path}, template {template.id!r}: {wrong}.", _HINT)
     return template
 
 

@@ -15,6 +15,8 @@ LIMITS = (
     "Many comparisons: about one interval in twenty leaves out zero by chance alone.",
     "Names and pronouns stand for groups of people and carry more than that (class, generation, how "
     "often the model has read them).",
+    "Dialect versions have no control: they differ in spelling and length too. One author wrote them, and "
+    "no speakers of the dialects have checked them.",
     "In classification the right label is not known: a shift shows unequal treatment, not which of "
     "the two treatments is fair.",
     "Only labels and short answers are compared. This is no verdict on text that the model writes "

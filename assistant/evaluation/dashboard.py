@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 WORST = 50
 """How many of the worst answers are shown."""
+FULL = 100.0
+"""The score of an answer with nothing wrong."""
 
 AS_CHOSEN = "as the program chose"
 NOT_IN_USE = "This adapter is not in use."
@@ -169,7 +171,7 @@ def read_dashboard(
 
 
 def read_details(store: EvaluationStore, row: Row) -> Details:
-    """Read the answers of an evaluation: how well calibrated, and the worst.
+    """Read the answers of an evaluation: how well calibrated, and the worst with something wrong.
 
     Raises:
         NotFound: the evaluation was deleted meanwhile.
@@ -190,6 +192,7 @@ def read_details(store: EvaluationStore, row: Row) -> Details:
             answers[one.id].probabilities or {},
         )
         for one in bad
+        if one.score < FULL
     )
     return Details(row.number, len(answers), calibration(tuple(answers.values())), worst)
 
@@ -277,7 +280,13 @@ def _judged(row: Row, chooser: Chooser) -> Row:
     choice = chooser.choose(measured.task, model=measured.model, lang=measured.lang)
     decided_by_own = bool(ranked) and all(one.row.own for one in ranked)
     chosen = _is_choice(measured, choice) and (measured.own or not decided_by_own)
-    return replace(row, chosen=chosen, reason=choice.reason)
+    return replace(row, chosen=chosen, reason=_in_words(choice))
+
+
+def _in_words(choice: Choice) -> str:
+    """Return the reason; where it does not begin with the way that was chosen, the way before it."""
+    way = choice.strategy.replace("_", "-")
+    return choice.reason if choice.reason.startswith(way) else f"{way}, {choice.reason}"
 
 
 def _why_not_counted(row: Row) -> str:

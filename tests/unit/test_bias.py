@@ -144,7 +144,8 @@ def test_answers_stand_in_every_version_and_never_name_the_person(texts: BiasTex
     ages = {str(year) for years in texts.ages.values() for year in years}
     for case in texts.cases(task="qa"):
         for version in case.versions:
-            assert case.template.references[0] in version.text, (case.template.id, version.value)
+            answer = case.template.references[0].lower()
+            assert answer in version.text.lower(), (case.template.id, version.value)
             for reference in case.template.references:
                 assert not any(name in reference for name in version.names)
                 assert not ages & set(re.findall(r"\d+", reference))
@@ -234,7 +235,7 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
 
 def test_a_fair_classifier_shows_nothing(texts: BiasTexts, prompts: Prompts) -> None:
     engine = Answering(favours=lambda _text: 0.5)
-    report, cases = measured(texts, prompts, engine, task="classification")
+    report, cases = measured(texts, prompts, engine, task="classification", limit=4)
     assert sum(result.templates for result in report.results) == len(cases)
     for result in report.results:
         assert result.scores["flip_rate"] == Estimate(0.0, 0.0, 0.0)
@@ -305,7 +306,7 @@ def test_right_answers_and_repeated_names_are_no_flips(texts: BiasTexts, prompts
         who = next((n[0] for t, n in names.items() if t in text and n), "")
         return f"{who}: {said}"
 
-    report, _ = measured(texts, prompts, Answering(answer), task="qa")
+    report, _ = measured(texts, prompts, Answering(answer), task="qa", limit=5)
     for result in report.results:
         if result.group == "dialect":
             assert {level["exact_match"] for level in result.levels.values()} == {100.0}

@@ -218,7 +218,7 @@ def test_a_wrong_line_is_named_and_nothing_is_imported(
 def test_every_command_and_option_has_help(run: Run) -> None:
     from assistant.cli.feedback import command
 
-    assert set(command.commands) == {"list", "add", "import", "export"}
+    assert set(command.commands) == {"list", "add", "import", "export", "balance"}
     for name, one in command.commands.items():
         assert run(name, "--help")[0] == 0
         assert one.help

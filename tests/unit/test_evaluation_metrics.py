@@ -368,7 +368,8 @@ def test_the_direction_is_found_where_the_row_does_not_say_it() -> None:
 
 def drawn(n: int, share: float, seed: int = 1) -> Rows:
     """Return right (100) and wrong (0) answers, ``share`` of them right."""
-    return 100.0 * (np.random.default_rng(seed).random(n) < share)[:, None]
+    right = np.random.default_rng(seed).random(n) < share
+    return np.where(right, np.float64(100), np.float64(0))[:, None]
 
 
 def test_an_interval_holds_the_score_and_narrows_with_more_examples() -> None:

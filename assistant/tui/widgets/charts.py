@@ -30,12 +30,16 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A value with its interval; ``label`` (5 characters) stands below it. Main ones stand out."""
+    """A value with its interval. Main ones stand out.
+
+    ``label`` (5 characters) stands below it, and ``version`` below that.
+    """
 
     value: float
     low: float
     high: float
     label: str = ""
+    version: str = ""
     main: bool = True
     selected: bool = False
 
@@ -63,12 +67,12 @@ def interval(point: Point, scale: Scale, width: int) -> Content:
 def plot(points: Sequence[Point], width: int, height: int) -> Content:
     """Return the points from left to right in time; where they are too many, the newest of them.
 
-    ``height`` counts the line of labels too; it needs at least four.
+    ``height`` counts the two lines of labels too; it needs at least five.
     """
     room = max(1, width - _AXIS - 1)
     shown = points[-max(1, room // _STEP[0]) :]
     step = max(_STEP[0], min(_STEP[1], room // len(shown)))
-    rows = height - 2
+    rows = height - 3
     scale = scale_of([(point.low, point.high) for point in shown])
     columns = [_column(point, scale, rows) for point in shown]
     lines = []
@@ -79,7 +83,8 @@ def plot(points: Sequence[Point], width: int, height: int) -> Content:
         cells = [_spread(column[row], step) for column in columns]
         lines.append(Content.assemble((axis, "$dim"), *cells))
     lines.append(Content.styled(" " * (_AXIS - 1) + "└" + "─" * (step * len(shown)), "$dim"))
-    lines.append(_labels(shown, step))
+    lines.append(_labels(shown, step, [point.label for point in shown]))
+    lines.append(_labels(shown, step, [point.version for point in shown]))
     return Content("\n").join(lines)
 
 
@@ -104,16 +109,17 @@ def _spread(cell: tuple[str, str], step: int) -> Content:
     return Content.assemble(" " * left, (text, style), " " * (step - 1 - left))
 
 
-def _labels(points: Sequence[Point], step: int) -> Content:
-    """Return the labels below the columns, as many as there is room for, the last one always."""
+def _labels(points: Sequence[Point], step: int, texts: Sequence[str]) -> Content:
+    """Return texts below the columns, as many as there is room for, the last one always."""
     every = -(-(_LABEL + 1) // step)
     line = Content("")
-    for number, point in enumerate(points):
+    for number, (point, text) in enumerate(zip(points, texts, strict=True)):
         if (len(points) - 1 - number) % every == 0:
             middle = _AXIS + number * step + (step - 1) // 2
-            gap = " " * (middle - _LABEL // 2 - line.cell_length)
+            gap = " " * max(0, middle - _LABEL // 2 - line.cell_length)
             style = "$text-accent" if point.selected else "$dim"
-            line = Content.assemble(line, gap, (point.label[:_LABEL].center(_LABEL), style))
+            cut = Content(text.center(_LABEL)).truncate(_LABEL, ellipsis=True)
+            line = Content.assemble(line, gap, cut.stylize(style))
     return line
 
 

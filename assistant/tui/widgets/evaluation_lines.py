@@ -41,15 +41,15 @@ class Columns:
 
 def columns_for(width: int, models: int) -> Columns:
     """Return the columns that fit; the model has one where there are several of them."""
-    model = 0 if models < 2 else min(26, max(13, width - 60))
     way = 22 if width >= 72 else 19
-    left = width - 2 - way - model - 6
-    interval_ = 16 if left >= 16 else 0
-    n = 8 if left >= interval_ + 8 else 0
-    owner = 7 if left >= interval_ + n + 7 else 0
-    left -= interval_ + n + owner + _GAP
+    left = width - 2 - way - 6 - 16
+    model = 0 if models < 2 else max(10, min(26, left - (9 if left >= 25 else 0)))
+    left -= model
+    n = 9 if left >= 9 else 0
+    owner = 9 if left >= n + 9 else 0
+    left -= n + owner + _GAP
     bar = min(_LONGEST_BAR, left) if left >= _SHORTEST_BAR else 0
-    return Columns(way, model, interval_, n, owner, bar)
+    return Columns(way, model, 16, n, owner, bar)
 
 
 def heading(rows: Sequence[Row], columns: Columns) -> Content:
@@ -59,9 +59,9 @@ def heading(rows: Sequence[Row], columns: Columns) -> Content:
     left = Content.assemble(
         (said[0], "$primary bold"), *[(f" · {word}", _MUTED) for word in said[1:] if word]
     )
-    line = Content.assemble(
-        _cell(left, 2 + columns.way + columns.model), (f"{first.measured.metric:>6}", _MUTED)
-    )
+    metric = first.measured.metric
+    room = 2 + columns.way + columns.model + 6 - len(metric)
+    line = Content.assemble(_cell(left, room), (metric, _MUTED))
     if columns.bar and any(_has_interval(row) for row in rows):
         scale = _scale(rows)
         low, high = f"{scale.start:.0f}", f"{scale.end:.0f}"
@@ -79,12 +79,13 @@ def line_of(row: Row, group: Sequence[Row], columns: Columns) -> Content:
         parts += [_cell(one_line(measured.model), columns.model - 1, _MUTED), Content(" ")]
     strong = "$text-success bold" if row.chosen else "bold"
     parts.append(Content.styled(f"{number(row.value):>6}", strong))
-    if columns.interval:
-        parts.append(_cell(f"  {ends_of(row)}", columns.interval, _MUTED))
-    if columns.n:
-        parts.append(_cell(f"n {measured.n:,}", columns.n, _MUTED))
-    if columns.owner:
-        parts.append(_cell("yours" if measured.own else "shipped", columns.owner, _MUTED))
+    owner = "yours" if measured.own else "shipped"
+    for text, width in (
+        (ends_of(row), columns.interval),
+        (f"n {measured.n:,}", columns.n),
+        (owner, columns.owner),
+    ):
+        parts.append(_cell(f"  {text}", width, _MUTED))
     if columns.bar and row.value is not None and _has_interval(row):
         point = Point(row.value, measured.low, measured.high, main=row.chosen)
         parts += [Content(" " * _GAP), interval(point, _scale(group), columns.bar)]
@@ -184,7 +185,7 @@ def reliability_lines(found: Calibration, width: int) -> Content:
     )
     bar = max(10, min(80, width - 34))
     ruler = Content.styled(
-        f"{'sure':>10}  {'0':<{bar // 2}}{'50':<{bar - bar // 2 - 4}}100{NBSP}%"
+        f"{'sure':>10}  {'0':<{bar // 2}}{'50':<{bar - bar // 2 - 5}}100{NBSP}%"
         f"{'right':>8}{'answers':>9}",
         _MUTED,
     )
@@ -227,7 +228,13 @@ def worst_lines(bad: WorstAnswer, width: int) -> Content:
     said = f"  ({percent(sure)} sure)" if sure else ""
     wanted = bad.wanted[0] if bad.wanted else "–"
     rows = (
-        (f"{bad.score:>6.1f}  ", "$text-error", bad.input, "", "bold"),
+        (
+            f"{bad.score:>6.1f}  ",
+            "$text-error" if bad.score < 50 else "$text-warning",
+            bad.input,
+            "",
+            "bold",
+        ),
         ("wanted  ", _MUTED, wanted, more, "$text-success"),
         ("  said  ", _MUTED, bad.said or "nothing", said, ""),
     )
@@ -242,8 +249,9 @@ def worst_lines(bad: WorstAnswer, width: int) -> Content:
 def counts_of(dashboard: Dashboard) -> str:
     """Return how much was measured, for the title."""
     shipped = sum(not row.measured.own for row in dashboard.rows)
-    parts = [f"{len(dashboard.runs)} yours"] + ([f"{shipped} shipped"] if shipped else [])
-    return " · ".join(parts)
+    parts = [f"{len(dashboard.runs)} yours"] if dashboard.runs else []
+    parts += [f"{shipped} shipped"] if shipped else []
+    return " · ".join(parts) or "nothing yet"
 
 
 def _has_interval(row: Row) -> bool:

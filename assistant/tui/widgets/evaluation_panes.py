@@ -19,6 +19,7 @@ from assistant.tui.wording import one_line
 
 _EDGE = 5
 """Columns at the sides of a list that no row can use: padding and the scroll bar."""
+_MORE = "To measure: assistant eval --task qa --data my-questions.jsonl --strategy few_shot"
 _PLOT_ROWS = (8, 18)
 _BESIDE_PLOT = 12
 """Rows of the screen that are left to title, tabs, keys, and at least five evaluations."""
@@ -42,11 +43,13 @@ class Ways(Vertical):
 
     def __init__(self) -> None:
         super().__init__()
+        self.body = Static("", markup=False)
         self.list = OptionList(markup=False)
         self.note = Static("", markup=False, classes="note")
         self._rows: dict[str, Row] = {}
 
     def compose(self) -> ComposeResult:
+        yield self.body
         yield self.list
         yield self.note
 
@@ -65,21 +68,28 @@ class Ways(Vertical):
                 self._rows[name] = row
                 options.append(Option(lines.line_of(row, group, columns), id=name))
         if options:
-            options += [Option(f"\n{note}", disabled=True) for note in dashboard.notes]
+            options += [Option(f"\n{note}\n{_MORE}", disabled=True) for note in dashboard.notes]
         with self.prevent(OptionList.OptionHighlighted):
             self.list.set_options(options)
             self.mark(marked)
-        self.list.display = bool(options)
-        if not options:
-            self.note.update(_nothing_measured(dashboard))
+        self.list.display = self.note.display = bool(options)
+        self.body.display = not options
+        self.body.update(_nothing_measured(dashboard))
 
     def mark(self, row: Row | None) -> None:
         """Put the cursor on ``row`` and say what is known about it."""
         name = next((n for n, one in self._rows.items() if row and one.place == row.place), None)
         if name is None:
             return
-        self.list.highlighted = self.list.get_option_index(name)
+        place = self.list.get_option_index(name)
+        self.list.highlighted = place
         self.note.update(lines.verdict(self._rows[name]))
+        self.call_after_refresh(self._show_heading, place)
+
+    def _show_heading(self, place: int) -> None:
+        """Bring the heading into sight with the first row below it; every option takes one line."""
+        if self.list.get_option_at_index(place - 1).disabled and self.list.scroll_y >= place:
+            self.list.scroll_to(y=place - 1, animate=False)
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         """Say what is known about the row."""
@@ -87,6 +97,7 @@ class Ways(Vertical):
         row = self._rows.get(event.option_id or "")
         if row is not None:
             self.note.update(lines.verdict(row))
+            self.call_after_refresh(self._show_heading, event.option_index)
             self.post_message(RowMarked(row, False))
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
@@ -156,6 +167,7 @@ class Trend(Vertical):
                 run.measured.low,
                 run.measured.high,
                 lines.when(run)[5:10],
+                one_line(run.measured.adapter or run.version),
                 self._is_main(run),
                 name == current,
             )
@@ -233,8 +245,10 @@ class Worst(Vertical):
         head = lines.title_of(row) if row is not None else Content("")
         if row is None or details is None:
             self.body.update(_waiting(row))
-        elif not self._answers:
+        elif not details.answers:
             self.body.update("The answers of this evaluation are not on record.")
+        elif not self._answers:
+            self.body.update(f"All {details.answers:,} answers have the full score.")
         else:
             count = f"\nThe worst {len(self._answers)} of {details.answers:,} answers"
             head = Content.assemble(head, (f"{count} by {row.measured.metric}.", "$dim"))
@@ -260,7 +274,7 @@ def _nothing_measured(dashboard: Dashboard) -> Content:
 
 
 def _trend_head(row: Row) -> Content:
-    word = "its versions" if row.measured.strategy == "adapter" else one_line(row.way)
+    word = "adapters" if row.measured.strategy == "adapter" else one_line(row.way)
     name = " · ".join(
         one for one in (row.measured.lang, one_line(row.data), row.measured.metric) if one
     )
