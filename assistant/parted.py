@@ -93,7 +93,7 @@ def _head(text: str) -> int:
     """Return where the first paragraph, line or sentence ends that is short enough for a request."""
     for unit in _UNITS:
         match = unit.search(text, 0, _ENDS)
-        if match and 0 < match.start() and size(text[: match.start()]) <= MANY:
+        if match and match.start() > 0 and size(text[: match.start()]) <= MANY:
             return match.end()
     return 0
 

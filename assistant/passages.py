@@ -26,9 +26,10 @@ _PARAGRAPH = re.compile(r"\n\s*\n")
 _SENTENCE = re.compile(r"(?<=[.!?…؟।])[\"”’)]*\s+|(?<=[。！？；])[”」』）]*|\n")
 _WIDE = r"\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _RUN = re.compile(rf"[{_WIDE}]+|[^\W_{_WIDE}]+")
-_CARRIED = 0.3
+_IS_WIDE = re.compile(rf"[{_WIDE}]")
+_CARRIED = 0.5
 _GAP = "\n[…]\n"
-_CHOPS = 8
+_CHOPS = 16
 """Into how many pieces at least what has no sentences is chopped for one section, so that sizes come out even."""
 
 
@@ -57,16 +58,14 @@ def relevant(passage: str, question: str, count: Count, room: int, window: int =
 
     Windows of whole sentences are ranked by the words (Chinese: pairs of characters) they share with
     the question, weighted by how rare those are in the passage (BM25, Robertson and Zaragoza 2009); a
-    window also gets a share of what its neighbours have, because answers stand beside their questions'
-    words. What is left out between two parts is marked. Where nothing is shared, as between two
+    window also gets a share of what those around it have, because a name is said once and the answer
+    stands some sentences on. What is left out between two parts is marked. Where nothing is shared, as between two
     languages, it is the beginning that is kept.
     """
     windows = _windows(passage, count, min(window, room))
     scores = _bm25([_terms(text) for text, _ in windows], _terms(question))
-    spread = [
-        score + _CARRIED * max(scores[max(0, i - 1) : i] + scores[i + 1 : i + 2], default=0.0)
-        for i, score in enumerate(scores)
-    ]
+    before, after = _carried(scores), _carried(scores[::-1])[::-1]
+    spread = [score + max(both) for score, *both in zip(scores, before, after, strict=True)]
     gap = count(_GAP)
     chosen: dict[int, None] = {}
     used = 0
@@ -76,11 +75,23 @@ def relevant(passage: str, question: str, count: Count, room: int, window: int =
         if used + cost <= room or not chosen:
             chosen[i] = None
             used += cost
+        elif not spread[i]:  # the rest is only filler: no scraps of it
+            break
     parts = _joined(windows, chosen)
     while len(chosen) > 1 and count(parts) > room:
         chosen.popitem()
         parts = _joined(windows, chosen)
     return parts
+
+
+def _carried(scores: Sequence[float]) -> list[float]:
+    """Return what each place gets of the scores before it: with every step the half of it is left."""
+    found = []
+    held = 0.0
+    for score in scores:
+        found.append(held)
+        held = _CARRIED * max(held, score)
+    return found
 
 
 def _joined(windows: Sequence[Piece], chosen: Iterable[int]) -> str:
@@ -170,35 +181,33 @@ def _chopped(text: str, count: Count, most: int) -> list[Piece]:
 
 
 def _terms(text: str) -> list[str]:
+    """Return what a text is compared by: pairs of characters, numbers, and each word's beginnings.
+
+    Two beginnings are a cheap stem: six letters for "calibrated" and "calibration", four for "ships".
+    """
     found: list[str] = []
     for run in _RUN.findall(unicodedata.normalize("NFKC", text).lower()):
-        if re.match(rf"[{_WIDE}]", run):
+        if _IS_WIDE.match(run):
             found += [run[i : i + 2] for i in range(len(run) - 1)] or [run]
+        elif run.isalpha():
+            found += {run[:6], run[:4]}
         else:
-            found.append(
-                run[:6] if run.isalpha() else run
-            )  # a cheap stem: "calibrated", "calibration"
+            found.append(run)
     return found
 
 
 def _bm25(
-    documents: list[list[str]], query: list[str], k: float = 1.2, b: float = 0.75
+    documents: Sequence[Sequence[str]], query: Sequence[str], k: float = 1.2, b: float = 0.75
 ) -> list[float]:
-    seen = Counter(term for terms in documents for term in set(terms))
-    mean = sum(map(len, documents)) / max(1, len(documents)) or 1.0
+    """Return how much each document has of the query; ``k`` and ``b`` are the method's usual ones."""
+    wanted = set(query)
+    found = [Counter(term for term in terms if term in wanted) for terms in documents]
+    seen = Counter(term for counts in found for term in counts)
     total = len(documents)
+    rare = {term: math.log(1 + (total - seen[term] + 0.5) / (seen[term] + 0.5)) for term in wanted}
+    mean = sum(map(len, documents)) / max(1, total) or 1.0
     scores = []
-    for terms in documents:
-        counts = Counter(terms)
+    for terms, counts in zip(documents, found, strict=True):
         norm = k * (1 - b + b * len(terms) / mean)
-        scores.append(
-            sum(
-                math.log(1 + (total - seen[term] + 0.5) / (seen[term] + 0.5))
-                * counts[term]
-                * (k + 1)
-                / (counts[term] + norm)
-                for term in set(query)
-                if term in counts
-            )
-        )
+        scores.append(sum(rare[term] * n * (k + 1) / (n + norm) for term, n in counts.items()))
     return scores

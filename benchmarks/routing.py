@@ -51,7 +51,10 @@ def main() -> int:
     settings = user_settings(model=given.model)
     loaded = make_loader(settings, user_paths()).get()
     engine = Remembering(loaded)
-    sets = {"check set": read(TEXTS / "routing_check.jsonl")}
+    sets = {
+        "check set": read(TEXTS / "routing_check.jsonl"),
+        "first check set": read(TEXTS / "routing_check_first.jsonl"),
+    }
     for file in given.turns:
         sets |= by_source(read(file))
     approaches = shipped(engine)

@@ -24,6 +24,10 @@ Measure a task on examples of your own, one JSON object a line with "input" and 
   assistant eval --task qa --data my-questions.jsonl --strategy zero_shot
   assistant eval --task qa --data my-questions.jsonl --strategy few_shot
 
+or every way on every file of a folder:
+
+  assistant eval --matrix --data my-examples
+
 With two ways measured on the same data the program goes by the better one."""
 
 
@@ -41,7 +45,8 @@ class Columns:
 
 def columns_for(width: int, models: int) -> Columns:
     """Return the columns that fit; the model has one where there are several of them."""
-    way = 22 if width >= 72 else 19
+    wide = width >= 72
+    way = 22 if wide or models < 2 else 19
     left = width - 2 - way - 6 - 16
     model = 0 if models < 2 else max(10, min(26, left - (9 if left >= 25 else 0)))
     left -= model
@@ -54,20 +59,18 @@ def columns_for(width: int, models: int) -> Columns:
 
 def heading(rows: Sequence[Row], columns: Columns) -> Content:
     """Return the line above the ways measured on one data set."""
-    first = rows[0]
-    said = [one_line(first.measured.task), one_line(first.measured.lang), one_line(first.data)]
+    first = rows[0].measured
+    words = (first.lang, rows[0].data, first.metric)
     left = Content.assemble(
-        (said[0], "$primary bold"), *[(f" · {word}", _MUTED) for word in said[1:] if word]
+        (one_line(first.task), "$primary bold"),
+        *[(f" · {one_line(word)}", _MUTED) for word in words if word],
     )
-    metric = first.measured.metric
-    room = 2 + columns.way + columns.model + 6 - len(metric)
-    line = Content.assemble(_cell(left, room), (metric, _MUTED))
-    if columns.bar and any(_has_interval(row) for row in rows):
-        scale = _scale(rows)
-        low, high = f"{scale.start:.0f}", f"{scale.end:.0f}"
-        ends = low + high.rjust(columns.bar - len(low))
-        line = Content.assemble(_cell(line, _before_bar(columns)), (ends, _MUTED))
-    return line
+    if not columns.bar or not any(_has_interval(row) for row in rows):
+        return left.truncate(_before_bar(columns) + columns.bar, ellipsis=True)
+    scale = _scale(rows)
+    low, high = f"{scale.start:.0f}", f"{scale.end:.0f}"
+    ends = low + high.rjust(columns.bar - len(low))
+    return Content.assemble(_cell(left, _before_bar(columns) - _GAP), " " * _GAP, (ends, _MUTED))
 
 
 def line_of(row: Row, group: Sequence[Row], columns: Columns) -> Content:
@@ -190,17 +193,26 @@ def reliability_lines(found: Calibration, width: int) -> Content:
         _MUTED,
     )
     bins = [_bin_line(one, bar) for one in reversed(found.bins)]
-    legend = Content.assemble(
-        ("━", "$text-primary"),
-        (" how often right  ", _MUTED),
-        ("┃", "$text-accent bold"),
-        (" how sure  ", _MUTED),
-        ("╌", "$text-error"),
-        (" promised too much  ", _MUTED),
-        ("━", "$text-success"),
-        (" better than promised", _MUTED),
+    return Content("\n").join(
+        [summary, error, Content(""), ruler, *bins, Content(""), *_legend(width)]
     )
-    return Content("\n").join([summary, error, Content(""), ruler, *bins, Content(""), legend])
+
+
+def _legend(width: int) -> list[Content]:
+    """Return what the signs of the bars mean, on as many lines as it takes."""
+    signs = (
+        ("━", "$text-primary", "how often right"),
+        ("┃", "$text-accent bold", "how sure"),
+        ("╌", "$text-error", "promised too much"),
+        ("━", "$text-success", "better than promised"),
+    )
+    found = [Content("")]
+    for sign, style, meaning in signs:
+        part = Content.assemble((sign, style), (f" {meaning}  ", _MUTED))
+        if found[-1].cell_length + part.cell_length > width + 2:
+            found.append(Content(""))
+        found[-1] = Content.assemble(found[-1], part)
+    return found
 
 
 def points(share: float) -> str:

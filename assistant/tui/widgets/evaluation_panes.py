@@ -19,7 +19,7 @@ from assistant.tui.wording import one_line
 
 _EDGE = 5
 """Columns at the sides of a list that no row can use: padding and the scroll bar."""
-_MORE = "To measure: assistant eval --task qa --data my-questions.jsonl --strategy few_shot"
+_MORE = "To measure: assistant eval --task qa --data my-questions.jsonl"
 _PLOT_ROWS = (8, 18)
 _BESIDE_PLOT = 12
 """Rows of the screen that are left to title, tabs, keys, and at least five evaluations."""
