@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from assistant import context
 from assistant.answer_checks import TranslationWatch
+from assistant.calibration import Calibrations
 from assistant.config import Settings
 from assistant.engine.base import Engine
 from assistant.parted import part
@@ -85,11 +86,13 @@ class Planner:
         settings: Settings,
         chooser: Chooser,
         personal: PersonalShots | None = None,
+        calibrations: Calibrations | None = None,
     ) -> None:
         self.prompts = prompts
         self.settings = settings
         self.chooser = chooser
         self.personal = personal
+        self.calibrations = calibrations or Calibrations()
 
     def plan(
         self,
@@ -258,14 +261,21 @@ class Planner:
 
 
 def _about_the_question(request: Request, count: Count, room: int) -> Request:
-    """Return the request with a long passage cut down to the parts that its question is about."""
+    """Return the request with a long passage cut down to the parts that its question is about.
+
+    A question that stands before them is put behind them once more: a small model that has read 900
+    tokens since then has forgotten it.
+    """
     if count(request.text) <= room:
         return request
     parted = part(request.text, request.passage).with_question()
     if count(parted.passage) <= room:
         return request
     parts = relevant(parted.passage, parted.request, count, room)
-    return replace(request, text=parted.around(parts), passage=parts)
+    text = parted.around(parts)
+    if not parted.after.strip() and parted.question:
+        text = f"{text.rstrip()}\n\n{parted.question}"
+    return replace(request, text=text, passage=parts)
 
 
 def _with_own(choice: Choice, own: Sequence[PersonalShot]) -> Choice:

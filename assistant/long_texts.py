@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from assistant.answer_checks import loop_start
 from assistant.answering import AskOptions, Planner
@@ -30,7 +31,7 @@ _ROUNDS = 3
 
 _TOGETHER = 4
 _SECTION_TOKENS = 120
-_SENTENCE_END = re.compile(r"[.!?…][\"”’)]*(?=\s|$)|[。！？][”」』）]*")
+_SENTENCE_END = re.compile(r"[.!?…][\"”’)]*(?:\s+|$)|[。！？][”」』）]*")
 _REQUESTS = {
     "en": "Summarize this part of a longer text in two or three sentences.",
     "zh": "用两三句话概括这段文字（它是一篇长文的一部分）。",
@@ -106,13 +107,17 @@ def _summaries(
     )
     if stop is not None and stop.is_set():
         raise Cancelled("Stopped while the parts were read.")
-    return [_whole_sentences(one) for one in found]
+    return [_told_once(one) for one in found]
 
 
-def _whole_sentences(summary: Generation) -> str:
-    """Return a section's summary without what it says over and over and without a begun sentence."""
+def _told_once(summary: Generation) -> str:
+    """Return a section's summary with each sentence once, and without one that was only begun."""
     text = summary.text[: loop_start(summary.text)].strip()
-    if summary.finish_reason != "length":
-        return text
-    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
-    return text[: ends[-1]] if ends else text
+    ends = [0, *(match.end() for match in _SENTENCE_END.finditer(text))]
+    told: dict[str, str] = {}
+    for a, b in pairwise(ends):
+        told.setdefault(text[a:b].strip(), text[a:b])
+    rest = text[ends[-1] :].strip()
+    if told and summary.finish_reason == "length":
+        rest = ""
+    return "".join([*told.values(), rest]).strip()

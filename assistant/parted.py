@@ -39,6 +39,12 @@ class Parted:
         """Return the user's own words."""
         return f"{self.before.strip()}\n{self.after.strip()}".strip()
 
+    @property
+    def question(self) -> str:
+        """Return the line that asks, else all of the user's own words."""
+        lines = [line.strip() for line in self.request.split("\n")]
+        return next((line for line in reversed(lines) if _ASKS.match(line)), self.request)
+
     def around(self, passage: str) -> str:
         """Return the turn with another text in the place of the passage."""
         return f"{self.before}{passage}{self.after}"

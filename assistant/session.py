@@ -13,9 +13,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from assistant import classification, context
+from assistant import context
 from assistant.answer_checks import loop_start
 from assistant.answering import AskOptions, Plan, Planner
+from assistant.calibration import Calibrations
 from assistant.config import Settings
 from assistant.engine.base import Engine
 from assistant.engine.loader import EngineLoader
@@ -30,6 +31,7 @@ from assistant.events import (
     TurnStarted,
 )
 from assistant.explain import explain_turn
+from assistant.label_scoring import classify
 from assistant.long_texts import by_sections
 from assistant.models.catalog import CatalogEntry, load_catalog, lookup
 from assistant.models.installed import installed_names
@@ -114,10 +116,12 @@ class Session:
         paths: Paths | None = None,
         chooser: Chooser | None = None,
         personal: PersonalShots | None = None,
+        calibrations: Calibrations | None = None,
     ) -> None:
         self._reload = reload
         self._chooser = chooser or Chooser()
         self._personal = personal
+        self._calibrations = calibrations
         self._paths = paths or user_paths()
         self.store = store
         self.loader = loader
@@ -128,7 +132,9 @@ class Session:
     @property
     def planner(self) -> Planner:
         """Return what plans answers, with the settings of now."""
-        return Planner(self.prompts, self.settings, self._chooser, self._personal)
+        return Planner(
+            self.prompts, self.settings, self._chooser, self._personal, self._calibrations
+        )
 
     # -- turns ---------------------------------------------------------------------------------
 
@@ -375,18 +381,15 @@ class Session:
         )
 
     def _classify(self, turn: Turn, plan: Plan, engine: Engine, clock: _Clock) -> Iterator[Event]:
-        labels = plan.request.labels
-        scores = engine.score(plan.messages, labels, stable=plan.stable)
-        chances = classification.probabilities(labels, scores)
-        answer = max(chances, key=lambda label: chances[label])
+        found = classify(plan, self.planner, engine)
+        answer = found.best
         clock.first_token_s = clock.elapsed()
         yield AnswerPiece(answer)
-        tokens = sum(score.tokens for score in scores)
         turn = replace(
             turn,
             answer=answer,
-            probabilities=chances,
-            usage=replace(turn.usage, completion_tokens=tokens),
+            probabilities=found.chances,
+            usage=replace(turn.usage, completion_tokens=found.tokens),
             state="done",
             finish_reason="stop",
             timing=Timing(clock.route_s, clock.first_token_s, clock.elapsed(), 0.0),

@@ -6,6 +6,8 @@ import gc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from assistant import calibration
+from assistant.calibration import Calibrations
 from assistant.config import Settings
 from assistant.engine.base import Engine
 from assistant.engine.loader import EngineLoader, LoadState, as_progress
@@ -59,7 +61,18 @@ def make_session(
         paths=paths,
         chooser=make_chooser(store),
         personal=PersonalShots(store.wanted_answers, router.nearness),
+        calibrations=make_calibrations(paths),
     )
+
+
+def own_calibrations(paths: Paths) -> Path:
+    """Return the file with the corrections that this user fitted."""
+    return paths.data / "calibrations.json"
+
+
+def make_calibrations(paths: Paths) -> Calibrations:
+    """Return the corrections of label probabilities: those that ship, and the user's own over them."""
+    return Calibrations([*calibration.read(), *calibration.read(own_calibrations(paths))])
 
 
 def make_chooser(store: Store | None) -> Chooser:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,6 +77,8 @@ def command(text: tuple[str, ...], **given: Any) -> None:
         note(f"{turn.left_out_turns} earlier turns did not fit the model's window.")
     if turn.route is not None and turn.route.unsure:
         note(_unsure(turn.route))
+    if turn.probabilities is not None:
+        _note_unsure_label(turn.probabilities)
     if turn.state == "cancelled":
         raise Cancelled("Stopped; what was said so far is kept.")
 
@@ -87,6 +89,16 @@ def _unsure(route: Route) -> str:
     return (
         f"Taken for {first}, which is not sure: it may be {' or '.join(others)}. Say which with -t."
     )
+
+
+def _note_unsure_label(chances: Mapping[str, float]) -> None:
+    """Say so when the label is not sure, with the label that came second."""
+    from assistant.classification import unsure
+    from assistant.explain import unsure_note
+    from assistant.sanitize import clean
+
+    if unsure(chances):
+        note(clean(unsure_note(chances)))
 
 
 def _prompt(words: tuple[str, ...], file: Path | None) -> str:
@@ -241,6 +253,8 @@ def loading_notes(session: Session) -> Iterator[None]:
 
 def as_json(turn: Turn, *, logged: bool = True) -> dict[str, object]:
     """Return a turn in the form of the contract (docs/cli.md)."""
+    from assistant.classification import unsure
+
     if turn.route is None or turn.choice is None:
         raise Cancelled("The turn was stopped before it was routed.")
     value: dict[str, object] = {
@@ -274,4 +288,5 @@ def as_json(turn: Turn, *, logged: bool = True) -> dict[str, object]:
     }
     if turn.probabilities is not None:
         value["probabilities"] = turn.probabilities
+        value["unsure"] = unsure(turn.probabilities)
     return value

@@ -16,6 +16,7 @@ import click
 
 from assistant.cli.common import json_option, note, open_store, print_json
 from assistant.cli.eval_bias import bias_command
+from assistant.cli.eval_calibrate import run as run_calibration
 from assistant.cli.eval_injections import injections_command
 from assistant.cli.eval_matrix import run as run_matrix
 from assistant.errors import UsageError
@@ -54,12 +55,17 @@ _STRATEGIES = ["auto", "zero_shot", "few_shot", "adapter"]
 @click.option(
     "--save-predictions", type=click.Path(path_type=Path), help="Write the answers to this JSONL."
 )
+@click.option(
+    "--calibrate", is_flag=True, help="Fit label probabilities to the data, for all later turns."
+)
 @click.option("--matrix", is_flag=True, help="Measure every way on every data set of a folder.")
 @click.option(
     "--way", multiple=True, help="With --matrix: zero_shot, few_shot:4, few_shot:4:nearest."
 )
 @click.option(
-    "--output", type=click.Path(path_type=Path), help="With --matrix: keep the rows here."
+    "--output",
+    type=click.Path(path_type=Path),
+    help="With --matrix or --calibrate: keep the rows in this file.",
 )
 @json_option
 def command(**given: Any) -> None:
@@ -78,6 +84,10 @@ def command(**given: Any) -> None:
         raise UsageError(
             "Say what to evaluate on.", "Like: assistant eval --task qa --data my-questions.jsonl"
         )
+    if given["calibrate"]:
+        with _stop_on_interrupt() as stop, _bar() as progress:
+            run_calibration(given, _options(given), progress, stop)
+        return
     evaluation = _evaluate(given)
     if given["save_predictions"] is not None:
         _save(evaluation, given["save_predictions"], given["strategy"] or "auto")

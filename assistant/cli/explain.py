@@ -24,6 +24,7 @@ def command(turn_id: str, stored: bool, as_json: bool) -> None:
 
     The turn is read again with its model, to find which words spoke for the task and which against.
     """
+    from assistant.classification import unsure
     from assistant.explain import explain_turn
     from assistant.sanitize import clean
 
@@ -53,6 +54,7 @@ def command(turn_id: str, stored: bool, as_json: bool) -> None:
             "model": turn.model,
             "prompt_version": turn.prompt_version,
             "probabilities": turn.probabilities,
+            "unsure": unsure(turn.probabilities) if turn.probabilities is not None else None,
             "sent": [{"role": m.role, "content": m.content} for m in turn.sent],
         }
     )

@@ -10,13 +10,13 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from assistant import classification
 from assistant.answer_checks import loop_start
 from assistant.answering import AskOptions, Plan, Planner
 from assistant.engine.base import Engine
-from assistant.errors import Cancelled
+from assistant.errors import Cancelled, UsageError
 from assistant.evaluation.examples import Example
 from assistant.evaluation.metric import Prediction
+from assistant.label_scoring import classify
 from assistant.long_texts import by_sections
 from assistant.types import Turn
 
@@ -95,8 +95,9 @@ def _answers(
     examples = [_short_enough(example, planner, engine, options, stop) for example in examples]
     plans = [plan_for(example, planner, engine, options) for example in examples]
     if any(plan.request.labels for plan in plans):
+        _check_labels(examples, plans)
         return [
-            _classified(example, plan, engine)
+            _classified(example, plan, planner, engine)
             for example, plan in zip(examples, plans, strict=True)
             if stop is None or not stop.is_set()
         ]
@@ -111,6 +112,15 @@ def _answers(
     return [
         Prediction(example.id, text.strip()) for example, text in zip(examples, texts, strict=True)
     ]
+
+
+def _check_labels(examples: Sequence[Example], plans: Sequence[Plan]) -> None:
+    for example, plan in zip(examples, plans, strict=True):
+        if not plan.request.labels:
+            raise UsageError(
+                f"Example {example.id} names no labels, others do.",
+                "Give every row its 'labels', or all of them with --labels.",
+            )
 
 
 def _short_enough(
@@ -153,7 +163,6 @@ def _plan_again(
     )
 
 
-def _classified(example: Example, plan: Plan, engine: Engine) -> Prediction:
-    scores = engine.score(plan.messages, plan.request.labels, stable=plan.stable)
-    chances = classification.probabilities(plan.request.labels, scores)
-    return Prediction(example.id, max(chances, key=lambda label: chances[label]), chances)
+def _classified(example: Example, plan: Plan, planner: Planner, engine: Engine) -> Prediction:
+    found = classify(plan, planner, engine)
+    return Prediction(example.id, found.best, found.chances)

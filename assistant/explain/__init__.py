@@ -1,5 +1,5 @@
 """Why the assistant did what it did."""
 
-from assistant.explain.turn import explain_turn
+from assistant.explain.turn import explain_turn, unsure_note
 
-__all__ = ["explain_turn"]
+__all__ = ["explain_turn", "unsure_note"]

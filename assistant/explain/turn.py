@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
+from assistant.classification import ranked, unsure
 from assistant.router.router import Reasons
 from assistant.types import Route, Turn
 
@@ -22,6 +23,12 @@ _LONGEST_PART = 60
 def explain_turn(turn: Turn, reasons: Reasons | None = None) -> str:
     """Return Markdown that explains ``turn``: from what was stored with it, and ``reasons`` found now."""
     return "\n".join(_lines(turn, reasons))
+
+
+def unsure_note(chances: Mapping[str, float]) -> str:
+    """Return what to say of labels that are not sure: the two likeliest, with their chances."""
+    best = (f"{' '.join(label.split())} {chance:.0%}" for label, chance in ranked(chances)[:2])
+    return f"Not sure: {', '.join(best)}."
 
 
 def _lines(turn: Turn, reasons: Reasons | None) -> Iterator[str]:
@@ -44,9 +51,12 @@ def _lines(turn: Turn, reasons: Reasons | None) -> Iterator[str]:
     if turn.probabilities:
         yield "| label | probability |"
         yield "|---|---|"
-        for label, chance in sorted(turn.probabilities.items(), key=lambda item: -item[1]):
-            yield f"| {label} | {chance:.1%} |"
+        for label, chance in ranked(turn.probabilities):
+            yield f"| {_shown(label)} | {chance:.1%} |"
         yield ""
+        if unsure(turn.probabilities):
+            yield unsure_note(turn.probabilities)
+            yield ""
     shots = sum(message.role == "user" for message in turn.sent) - 1
     yield (
         f"Sent: {turn.usage.prompt_tokens} tokens in {len(turn.sent)} messages "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import signal
 import sys
@@ -432,3 +433,56 @@ def test_scores_far_apart_still_sum_to_one(
     )
     value = json.loads(run("x", "--labels", "a,b", "--json")[1])
     assert value["probabilities"] == {"a": 0.0, "b": 1.0}
+
+
+# -- labels that are not sure ----------------------------------------------------------------------
+
+
+def score_with(wired: Wired, monkeypatch: pytest.MonkeyPatch, *chances: float) -> None:
+    scores = [CandidateScore(math.log(chance), 1) for chance in chances]
+    monkeypatch.setattr(wired.engine, "score", lambda *_, **__: scores)
+
+
+def test_a_label_that_is_not_sure_is_noted_on_stderr(
+    run: Run, wired: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score_with(wired, monkeypatch, 0.38, 0.41, 0.21)
+    labels = ("--labels", "positive,neg\x1b[31mative,neutral")
+    code, out, err = run("The soup was cold.", *labels)
+    assert code == 0
+    assert out.startswith("neg")
+    assert err == "Not sure: negative 41%, positive 38%.\n"
+    _, out, err = run("The soup was cold.", *labels, "--json")
+    assert json.loads(out)["unsure"] is True
+    assert err.startswith("Not sure: ")
+
+
+def test_nothing_is_noted_of_a_label_that_is_sure_or_of_a_turn_without(
+    run: Run, wired: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score_with(wired, monkeypatch, 0.9, 0.1)
+    code, out, err = run("Lovely.", "--labels", "positive,negative", "--json")
+    assert (code, err) == (0, "")
+    value = json.loads(out)
+    assert list(value)[-2:] == ["probabilities", "unsure"]
+    assert value["unsure"] is False
+    assert "unsure" not in json.loads(run("Hi", "--json")[1])
+
+
+@pytest.mark.parametrize(("chances", "expected"), [((0.52, 0.48), True), ((0.8, 0.2), False)])
+def test_explain_says_whether_a_stored_turn_was_sure(
+    run: Run,
+    wired: Wired,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    chances: tuple[float, float],
+    expected: bool,
+) -> None:
+    score_with(wired, monkeypatch, *chances)
+    run("Fine.", "--labels", "good,bad")
+    with pytest.raises(SystemExit):
+        main(["explain", "last", "--stored"])
+    assert ("Not sure: good 52%, bad 48%." in capsys.readouterr().out) == expected
+    with pytest.raises(SystemExit):
+        main(["explain", "last", "--stored", "--json"])
+    assert json.loads(capsys.readouterr().out)["unsure"] is expected

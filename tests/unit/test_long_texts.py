@@ -232,7 +232,7 @@ def test_loops_and_begun_sentences_stay_out(monkeypatch: pytest.MonkeyPatch) -> 
     assert read(f"Summarize this.\n\n{text_of(60)}", engine)[-1].text == "\n\n".join(
         [
             "Summarize this.",
-            "The port was rebuilt. It was so. It was so.",
+            "The port was rebuilt. It was so.",
             "The port was rebuilt.",
             "港口重建了。",
             "One long sentence that does not end",
@@ -294,6 +294,15 @@ def test_so_it_is_where_the_passage_is_not_word_for_word_in_the_turn() -> None:
     assert "灯塔的灯是林雅琴做的。" in sent
     assert "灯塔的灯是谁做的？" in sent
     assert len(sent) < len(turn) / 2
+
+
+def test_a_question_before_a_long_text_is_said_again_behind_it() -> None:
+    for turn in (f"{ASKED}\n\n{with_fact()}", f"{ASKED} {with_fact()}"):
+        text = planner().plan(turn, "qa", AskOptions(), Reader()).request.text
+        assert text.startswith(ASKED)
+        assert text.endswith(f"\n\n{ASKED}")
+    behind = planner().plan(f"{with_fact()}\n\n{ASKED}", "qa", AskOptions(), Reader())
+    assert behind.request.text.count(ASKED) == 1
 
 
 def test_a_short_passage_and_other_tasks_are_sent_as_they_are() -> None:

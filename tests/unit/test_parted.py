@@ -99,3 +99,11 @@ def test_another_text_in_its_place() -> None:
     assert part(f"Sum up:\n\n{EN}\n\nIn two sentences.", EN).around("Short.") == (
         "Sum up:\n\nShort.\n\nIn two sentences."
     )
+
+
+def test_the_line_that_asks_is_the_question() -> None:
+    assert parted(
+        f"Read the text.\n\n{EN}\n\nQuestion: {ASKED}\nAnswer:"
+    ).with_question().question == (f"Question: {ASKED}")
+    assert part(f"tell me who built it\n\n{EN}", EN).question == "tell me who built it"
+    assert part("word " * 500, None).question == ""

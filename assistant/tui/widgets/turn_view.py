@@ -1,4 +1,4 @@
-"""One turn on the screen: what the user said, the answer, and the badge below it."""
+"""One turn on the screen: what the user said, the answer, how likely its labels are, and the badge."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from assistant.errors import AssistantError
 from assistant.sanitize import clean
 from assistant.tui.keys import TURN_KEYS, bindings
 from assistant.tui.widgets.answer import Answer
+from assistant.tui.widgets.label_bars import LabelBars
 from assistant.tui.widgets.question import Question
 from assistant.tui.wording import badge, shown_answer
 from assistant.types import Turn
@@ -32,6 +33,7 @@ class TurnView(Vertical, can_focus=True):
         self.waiting = ""
         self._question = Question(user_text)
         self._answer = Answer(shown_answer(turn))
+        self._bars = LabelBars()
         self._problem = Static(classes="problem", markup=False)
         self._badge = Static(classes="badge", markup=False)
         self._draw_problem(turn.error or "" if turn and turn.state == "failed" else "", "")
@@ -39,6 +41,7 @@ class TurnView(Vertical, can_focus=True):
     def compose(self) -> ComposeResult:
         yield self._question
         yield self._answer
+        yield self._bars
         yield self._problem
         yield self._badge
 
@@ -92,5 +95,6 @@ class TurnView(Vertical, can_focus=True):
         if self.waiting:
             waiting = Content.styled(self.waiting, "$dim italic")
             line = Content(" · ").join([line, waiting]) if line.plain else waiting
+        self._bars.show(self.turn)
         self._badge.display = bool(line.plain)
         self._badge.update(line)

@@ -1,0 +1,233 @@
+"""Corrections that make the probabilities of labels mean something, fitted on labelled examples.
+
+A small model prefers some labels whatever the text says, often those that stand first or last in the
+list, and is surer than it should be. For a set of labels one number a label and one weight set both right
+(vector scaling, Guo et al. 2017). A second view of the text, in which the labels are not listed and so
+have no places to prefer, is weighed in where the examples show that it helps. Which labels a model
+prefers depends on model, adapter and prompt, so a correction belongs to all of these.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SHIPPED = Path(__file__).with_name("calibrations.json")
+
+LEAST_EXAMPLES = 30
+"""Labelled examples below which a fit says more about chance than about the model."""
+
+Floats = NDArray[Any]
+
+_WORTH = 0.01
+
+_PULL = 0.05
+"""How strongly the biases are held near zero, per example and squared unit (ridge)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A fitted correction: chances are proportional to exp(sum of weight * logprob over views + bias).
+
+    Attributes:
+        weights: of the prompt's view and of the bare one; 0 means that the bare view is not needed.
+        way: strategy, number of examples and how they are picked, as in ``few_shot:4:fixed``.
+        labels: the label set, sorted, lower case.
+        n: examples it was fitted on.
+        ece: expected calibration error before and after, on parts left out of the fit.
+        accuracy: 0 to 100, before and after, likewise.
+    """
+
+    model: str
+    adapter: str | None
+    way: str
+    labels: tuple[str, ...]
+    weights: tuple[float, float]
+    bias: Mapping[str, float]
+    n: int
+    ece: tuple[float, float] = (0.0, 0.0)
+    accuracy: tuple[float, float] = (0.0, 0.0)
+    data: str = field(default="", compare=False)
+
+    @property
+    def needs_bare(self) -> bool:
+        """Whether the bare view has to be scored too."""
+        return self.weights[1] != 0.0
+
+    def corrected(self, views: Sequence[Mapping[str, float]]) -> dict[str, float]:
+        """Return the probabilities of the labels from their log-probabilities in each view."""
+        logits = {
+            label: self.bias[_name(label)]
+            + sum(weight * view[label] for weight, view in zip(self.weights, views, strict=False))
+            for label in views[0]
+        }
+        top = max(logits.values())
+        weights = {label: math.exp(logit - top) for label, logit in logits.items()}
+        total = sum(weights.values())
+        return {label: weight / total for label, weight in weights.items()}
+
+
+class Calibrations:
+    """All corrections at hand; those added later win."""
+
+    def __init__(self, rows: Iterable[Calibration] = ()) -> None:
+        self._rows = {_key(row): row for row in rows}
+
+    def find(
+        self, model: str, adapter: str | None, way: str, labels: Sequence[str]
+    ) -> Calibration | None:
+        """Return the correction for a label set answered in a certain way, if there is one."""
+        return self._rows.get((model, adapter, way, label_set(labels)))
+
+
+def label_set(labels: Sequence[str]) -> tuple[str, ...]:
+    """Return labels in the form in which sets are compared."""
+    return tuple(sorted({_name(label) for label in labels}))
+
+
+def fit(
+    views: Sequence[Sequence[Mapping[str, float]]],
+    targets: Sequence[str],
+    *,
+    model: str,
+    adapter: str | None,
+    way: str,
+    data: str = "",
+    folds: int = 5,
+) -> Calibration:
+    """Fit a correction to the labels' log-probabilities (nats) and the right labels.
+
+    ``views`` has, for each example, those of the prompt's view and, where it was scored, of the bare
+    one. Accuracy and calibration error are those of ``folds`` parts, each corrected by a fit on the
+    others. The bare view is taken only if it lowers the loss there by a hundredth: it costs time.
+
+    Raises:
+        ValueError: the label sets differ, or there are fewer than 30 examples.
+    """
+    names = label_set(list(views[0][0]))
+    if any(label_set(list(one[0])) != names for one in views):
+        raise ValueError("the examples have different label sets")
+    if len(views) < LEAST_EXAMPLES:
+        raise ValueError(f"{len(views)} examples are too few: {LEAST_EXAMPLES} are needed")
+    logs = np.array([[_normalized(view, names) for view in one] for one in views])
+    right = np.array([names.index(_name(target)) for target in targets])
+    part = np.random.default_rng(0).permutation(len(right)) % folds
+    alone = _left_out(logs[:, :1], right, part)
+    both = _left_out(logs, right, part) if logs.shape[1] > 1 else alone
+    bare = _loss(both, right) < _loss(alone, right) - _WORTH
+    scales, bias = _fitted(logs if bare else logs[:, :1], right)
+    corrected = both if bare else alone
+    return Calibration(
+        model,
+        adapter,
+        way,
+        names,
+        (round(float(scales[0]), 4), round(float(scales[1]), 4) if bare else 0.0),
+        {name: round(float(value), 4) for name, value in zip(names, bias, strict=True)},
+        len(right),
+        (_ece(logs[:, 0], right), _ece(corrected, right)),
+        (_accuracy(logs[:, 0], right), _accuracy(corrected, right)),
+        data,
+    )
+
+
+def read(path: Path = SHIPPED) -> list[Calibration]:
+    """Return the corrections in a file; none when there is no file."""
+    if not path.exists():
+        return []
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    return [
+        Calibration(
+            **{**row, **{k: tuple(row[k]) for k in ("labels", "weights", "ece", "accuracy")}}
+        )
+        for row in rows
+    ]
+
+
+def write(path: Path, rows: Iterable[Calibration]) -> None:
+    """Write corrections, one a line; of two for the same the later one stays."""
+    kept = {_key(row): row for row in rows}
+    lines = [json.dumps(asdict(row), ensure_ascii=False) for row in kept.values()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
+
+
+def _key(row: Calibration) -> tuple[str, str | None, str, tuple[str, ...]]:
+    return (row.model, row.adapter, row.way, tuple(row.labels))
+
+
+def _name(label: str) -> str:
+    return " ".join(label.casefold().split())
+
+
+def _normalized(view: Mapping[str, float], names: Sequence[str]) -> Floats:
+    """Return log-probabilities among the labels alone, in the order of ``names``."""
+    values = {_name(label): value for label, value in view.items()}
+    logs = np.array([values[name] for name in names])
+    return np.asarray(logs - logs.max() - math.log(np.exp(logs - logs.max()).sum()))
+
+
+def _left_out(logs: Floats, right: Floats, part: Floats) -> Floats:
+    """Return each example's logits by a fit on the other parts, shape (examples, labels)."""
+    found = np.empty(logs.shape[::2])
+    for fold in np.unique(part):
+        scales, bias = _fitted(logs[part != fold], right[part != fold])
+        found[part == fold] = np.tensordot(logs[part == fold], scales, (1, 0)) + bias
+    return found
+
+
+def _fitted(logs: Floats, right: Floats) -> tuple[Floats, Floats]:
+    """Return the weights (not below zero) and biases of least loss; ``logs`` is (examples, views, labels)."""
+    from scipy.optimize import minimize
+
+    rows, views, labels = logs.shape
+
+    def loss(x: Floats) -> tuple[float, Floats]:
+        scales, bias = x[:views], x[views:]
+        chances = _softmax(np.tensordot(logs, scales, (1, 0)) + bias)
+        error = chances.copy()
+        error[np.arange(rows), right] -= 1.0
+        value = -float(np.log(chances[np.arange(rows), right] + 1e-30).mean())
+        by_scale = np.einsum("el,evl->v", error, logs) / rows
+        by_bias = error.sum(axis=0) / rows + 2 * _PULL / labels * bias
+        return value + _PULL / labels * float(bias @ bias), np.concatenate([by_scale, by_bias])
+
+    start = np.concatenate([np.full(views, 1 / views), np.zeros(labels)])
+    bounds = [(0.0, None)] * views + [(None, None)] * labels
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    return found[:views], found[views:]
+
+
+def _loss(logits: Floats, right: Floats) -> float:
+    return -float(np.log(_softmax(logits)[np.arange(len(right)), right] + 1e-30).mean())
+
+
+def _softmax(logits: Floats) -> Floats:
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+
+
+def _accuracy(logits: Floats, right: Floats) -> float:
+    return round(100 * float((logits.argmax(axis=1) == right).mean()), 1)
+
+
+def _ece(logits: Floats, right: Floats, bins: int = 10) -> float:
+    chances = _softmax(logits)
+    sure, hit = chances.max(axis=1), chances.argmax(axis=1) == right
+    at = np.minimum((sure * bins).astype(int), bins - 1)
+    return round(
+        float(
+            sum(
+                (at == one).mean() * abs(sure[at == one].mean() - hit[at == one].mean())
+                for one in np.unique(at)
+            )
+        ),
+        4,
+    )

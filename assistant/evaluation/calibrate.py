@@ -1,0 +1,68 @@
+"""Fits corrections for label probabilities to labelled examples, one for each label set and way."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from assistant.answering import AskOptions, Planner
+from assistant.calibration import LEAST_EXAMPLES, Calibration, fit, label_set
+from assistant.engine.base import Engine
+from assistant.errors import Cancelled, UsageError
+from assistant.evaluation.examples import Example
+from assistant.evaluation.predict import plan_for
+from assistant.evaluation.run import Progress
+from assistant.label_scoring import as_view, bare_scores, prompt_scores, way_of
+
+_Views = list[Mapping[str, float]]
+
+
+def calibrate(
+    examples: Sequence[Example],
+    planner: Planner,
+    engine: Engine,
+    options: AskOptions,
+    *,
+    data: str = "",
+    progress: Progress | None = None,
+    stop: threading.Event | None = None,
+) -> list[Calibration]:
+    """Score the labels of all examples in both views, and fit one correction a label set.
+
+    Raises:
+        UsageError: no label set has enough examples.
+        Cancelled: ``stop`` was set.
+    """
+    groups: dict[tuple[tuple[str, ...], str], list[tuple[_Views, str]]] = defaultdict(list)
+    for done, example in enumerate(examples):
+        if stop is not None and stop.is_set():
+            raise Cancelled("Stopped; nothing was fitted.")
+        plan = plan_for(example, planner, engine, options)
+        if not plan.request.labels:
+            continue
+        views: _Views = [
+            as_view(plan, prompt_scores(plan, engine)),
+            as_view(plan, bare_scores(plan, engine)),
+        ]
+        groups[label_set(plan.request.labels), way_of(plan)].append((views, example.target))
+        if progress is not None:
+            progress(done + 1, len(examples))
+    found = [
+        fit(
+            [views for views, _ in rows],
+            [target for _, target in rows],
+            model=engine.info.model,
+            adapter=options.adapter,
+            way=way,
+            data=data,
+        )
+        for (labels, way), rows in groups.items()
+        if len(rows) >= LEAST_EXAMPLES and {label_set([t])[0] for _, t in rows} <= set(labels)
+    ]
+    if not found:
+        raise UsageError(
+            f"No label set has {LEAST_EXAMPLES} examples whose target is one of its labels.",
+            "Give more labelled examples, all with the same labels.",
+        )
+    return found
