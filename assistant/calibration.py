@@ -28,8 +28,9 @@ Floats = NDArray[Any]
 
 _WORTH = 0.01
 
-_PULL = 0.05
-"""How strongly the biases are held near zero, per example and squared unit (ridge)."""
+_PULLS = (0.05, 0.5, 5.0)
+"""How strongly the biases may be held near zero (ridge); the one that does best on left-out parts is taken:
+with few examples a label that came up once too often must not be preferred for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +120,12 @@ def fit(
     logs = np.array([[_normalized(view, names) for view in one] for one in views])
     right = np.array([names.index(_name(target)) for target in targets])
     part = np.random.default_rng(0).permutation(len(right)) % folds
-    alone = _left_out(logs[:, :1], right, part)
-    both = _left_out(logs, right, part) if logs.shape[1] > 1 else alone
-    bare = _loss(both, right) < _loss(alone, right) - _WORTH
-    scales, bias = _fitted(logs if bare else logs[:, :1], right)
-    corrected = both if bare else alone
+    views_used, pull, corrected = _best_fit(logs, right, part)
+    bare = views_used == 2
+    # The likeliest probabilities are not the best calibrated ones: rare bad misses make them timid.
+    sharper = _sharpness(corrected, right)
+    scales, bias = (sharper * one for one in _fitted(logs[:, :views_used], right, pull))
+    corrected = sharper * corrected
     return Calibration(
         model,
         adapter,
@@ -174,16 +176,27 @@ def _normalized(view: Mapping[str, float], names: Sequence[str]) -> Floats:
     return np.asarray(logs - logs.max() - math.log(np.exp(logs - logs.max()).sum()))
 
 
-def _left_out(logs: Floats, right: Floats, part: Floats) -> Floats:
+def _best_fit(logs: Floats, right: Floats, part: Floats) -> tuple[int, float, Floats]:
+    """Return how many views and which pull do best, and the logits by fits on the other parts."""
+    found = {
+        (views, pull): _left_out(logs[:, :views], right, part, pull)
+        for views in range(1, logs.shape[1] + 1)
+        for pull in _PULLS
+    }
+    best = min(found, key=lambda way: _loss(found[way], right) + _WORTH * way[0])
+    return (*best, found[best])
+
+
+def _left_out(logs: Floats, right: Floats, part: Floats, pull: float) -> Floats:
     """Return each example's logits by a fit on the other parts, shape (examples, labels)."""
     found = np.empty(logs.shape[::2])
     for fold in np.unique(part):
-        scales, bias = _fitted(logs[part != fold], right[part != fold])
+        scales, bias = _fitted(logs[part != fold], right[part != fold], pull)
         found[part == fold] = np.tensordot(logs[part == fold], scales, (1, 0)) + bias
     return found
 
 
-def _fitted(logs: Floats, right: Floats) -> tuple[Floats, Floats]:
+def _fitted(logs: Floats, right: Floats, pull: float) -> tuple[Floats, Floats]:
     """Return the weights (not below zero) and biases of least loss; ``logs`` is (examples, views, labels)."""
     from scipy.optimize import minimize
 
@@ -196,13 +209,28 @@ def _fitted(logs: Floats, right: Floats) -> tuple[Floats, Floats]:
         error[np.arange(rows), right] -= 1.0
         value = -float(np.log(chances[np.arange(rows), right] + 1e-30).mean())
         by_scale = np.einsum("el,evl->v", error, logs) / rows
-        by_bias = error.sum(axis=0) / rows + 2 * _PULL / labels * bias
-        return value + _PULL / labels * float(bias @ bias), np.concatenate([by_scale, by_bias])
+        by_bias = error.sum(axis=0) / rows + 2 * pull / labels * bias
+        return value + pull / labels * float(bias @ bias), np.concatenate([by_scale, by_bias])
 
     start = np.concatenate([np.full(views, 1 / views), np.zeros(labels)])
     bounds = [(0.0, None)] * views + [(None, None)] * labels
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     return found[:views], found[views:]
+
+
+def _sharpness(logits: Floats, right: Floats) -> float:
+    """Return the factor on the logits with which the mean probability of the best label is its accuracy."""
+    from scipy.optimize import brentq
+
+    wanted = float((logits.argmax(axis=1) == right).mean())
+
+    def off(power: float) -> float:
+        return float(_softmax(math.exp(power) * logits).max(axis=1).mean()) - wanted
+
+    low, high = -2.5, 2.5
+    if off(low) > 0 or off(high) < 0:  # (nearly) all right or none: nothing to match
+        return math.exp(low if off(low) > 0 else high)
+    return math.exp(float(brentq(off, low, high)))
 
 
 def _loss(logits: Floats, right: Floats) -> float:

@@ -67,7 +67,7 @@ def test_a_correction_stands_right_before_the_next_similar_turn(store: Store) ->
     turn = ask(session, "Translate into German: The torque wrench is missing.")
     assert turn.choice is not None
     assert set(turn.choice.personal) == set(numbers)
-    text, answer = list(TERMS.items())[0]
+    text, answer = next(iter(TERMS.items()))
     assert turn.sent[-3:-1] == (Message("user", text), Message("assistant", answer))  # the nearest
     assert "with 2 answers of yours to similar turns" in turn.choice.reason
     told = session.explain(turn.id, read_again=False)
