@@ -1,7 +1,8 @@
 """The user's own answers as examples: what was rated good or corrected shows how they like it.
 
-They are picked for a turn by nearness in meaning (the router's reading of both), of the same task, and
-in the same language, and stand last, right before the question.
+They are picked for a turn by nearness in meaning (the router's reading of both): half by the whole turns,
+which are near when they ask for the same in the same words, half by the texts that they are about. They are
+of the same task and in the same language, and stand last, right before the question.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from assistant.store.feedback import WantedAnswer
 MOST = 3
 """Personal examples in one prompt."""
 
-NEAR = 0.25
-"""Least cosine of an example's reading with the turn's; unrelated turns of a task lie around zero."""
+NEAR = 0.35
+"""Least nearness of an example (mean of two cosines). Requests in other words about other things lie below
+0.3; the same request about something else lies around 0.6 and still shows how the user likes it done."""
 
 _LONGEST = 2000
 """Characters; a longer example would leave a small model little to look at besides."""
@@ -27,7 +29,7 @@ _LONGEST = 2000
 
 @dataclass(frozen=True, slots=True)
 class PersonalShot:
-    """An example from the user's own answers, and its nearness to the turn (cosine)."""
+    """An example from the user's own answers, and its nearness to the turn (-1 to 1)."""
 
     feedback_id: int
     example: Example
@@ -69,6 +71,10 @@ class PersonalShots:
         if not usable:
             return []
         near = self._nearness((text, context), [(one.text, one.context) for one in usable], engine)
+        about = self._nearness(
+            (_about(text), None), [(_about(one.text), None) for one in usable], engine
+        )
+        near = [(whole + part) / 2 for whole, part in zip(near, about, strict=True)]
         ranked = sorted(zip(near, usable, strict=True), key=lambda item: -item[0])
         return [
             PersonalShot(one.feedback_id, Example(one.text, one.answer, lang), float(cosine))
@@ -88,6 +94,12 @@ def _fits(
         and request_language(one.text) == lang
         and (pair is None or _direction(one.text) == pair)
     )
+
+
+@lru_cache(maxsize=4096)
+def _about(text: str) -> str:
+    """Return the text that a turn is about; the turn itself where the two cannot be parted."""
+    return understand.split_request(text)[1] or text
 
 
 @lru_cache(maxsize=4096)

@@ -120,12 +120,25 @@ def labels_in(turn: str) -> tuple[str, ...]:
     for finder in _FINDERS:
         found = finder(request)
         if found:
-            return found
+            return _without_sentence_capital(found, request)
     # `Which fits: a, b, c? The text` - the list stands where the text is expected.
     listed = re.match(r"[^?？\n]{3,200}[?？]", passage or "")
     if listed and request.rstrip().endswith((":", "：")):
         return _after_colon(f"{request.rstrip()} {listed[0]}")
     return ()
+
+
+def _without_sentence_capital(labels: tuple[str, ...], request: str) -> tuple[str, ...]:
+    """Return labels with the first in lower case like the others, where it begins the sentence.
+
+    In "Positive or negative?" the capital belongs to the sentence; scored with it, the label would be
+    another word to the model than its rival.
+    """
+    first, *others = labels
+    begins = request.lstrip(_EDGE).startswith(first) and first[:1].isupper()
+    if begins and first[1:] == first[1:].lower() and all(one == one.lower() for one in others):
+        return (first.lower(), *others)
+    return labels
 
 
 def _after_marker(request: str) -> tuple[str, ...]:

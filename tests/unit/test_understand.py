@@ -760,3 +760,19 @@ def test_nothing_breaks_on_odd_input(text: str) -> None:
     labels_in(text)
     source, target = translation_direction(text)
     assert source != target
+
+
+@pytest.mark.parametrize(
+    ("turn", "labels"),
+    [
+        ("Positive or negative? The soup was cold.", ("positive", "negative")),
+        ("Spam or not spam: you won a prize", ("spam", "not spam")),
+        ("Rome or Paris? The city of light.", ("Rome", "Paris")),
+        ("Labels: Good, bad. The soup was cold.", ("Good", "bad")),
+        ("NASA or ESA? Ariane lifted off.", ("NASA", "ESA")),
+    ],
+)
+def test_a_capital_at_the_start_of_a_sentence_is_no_part_of_a_label(
+    turn: str, labels: tuple[str, ...]
+) -> None:
+    assert labels_in(turn) == labels
