@@ -115,10 +115,69 @@ def _catalogue() -> str:
     return catalog_table()
 
 
+def measured_tables() -> str:
+    """Return the measurements that ship, one table a model: a line a data set, a column a way."""
+    from assistant.measured import read_measurements
+    from assistant.strategy import Chooser
+
+    rows = read_measurements()
+    chooser = Chooser(rows)
+    parts = []
+    for model in dict.fromkeys(row.model for row in rows):
+        mine = [row for row in rows if row.model == model]
+        ways = list(dict.fromkeys(row.way for row in mine))
+        lines = [
+            f"### {model}",
+            "",
+            "| task | data | language | metric | n | " + " | ".join(ways) + " | chosen |",
+            "|---|---|---|---|---:|" + "---:|" * len(ways) + "---|",
+        ]
+        for task, data, lang in dict.fromkeys((row.task, row.data, row.lang) for row in mine):
+            cells = {
+                row.way: row for row in mine if (row.task, row.data, row.lang) == (task, data, lang)
+            }
+            one = next(iter(cells.values()))
+            chosen = chooser.choose(task, model=model, lang=lang)
+            taken = [row.way for row in mine if row.key[:3] == _key(chosen)]
+            shown = [
+                f"{cells[way].value:.1f} [{cells[way].low:.1f}, {cells[way].high:.1f}]"
+                if way in cells
+                else ""
+                for way in ways
+            ]
+            lines.append(
+                f"| {task} | {data} | {lang} | {one.metric} | {one.n} | "
+                f"{' | '.join(shown)} | {taken[0] if taken else ''} |"
+            )
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) or "Nothing was measured yet."
+
+
+def _key(choice: Any) -> tuple[object, ...]:
+    return (choice.strategy, choice.shots, choice.nearest)
+
+
+def calibration_table() -> str:
+    """Return the corrections of label probabilities that ship, with what they changed."""
+    from assistant.calibration import read
+
+    lines = [
+        "| data | labels | way | n | accuracy before | after | ECE before | after | two prompts |",
+        "|---|---:|---|---:|---:|---:|---:|---:|---|",
+    ]
+    for row in read():
+        lines.append(
+            f"| {row.data} | {len(row.labels)} | {row.way.split('@')[0]} | {row.n} | {row.accuracy[0]:.1f} | "
+            f"{row.accuracy[1]:.1f} | {row.ece[0]:.3f} | {row.ece[1]:.3f} | {'yes' if row.needs_bare else ''} |"
+        )
+    return "\n".join(lines)
+
+
 PARTS: dict[str, dict[str, Callable[[], str]]] = {
     "cli.md": {"commands": command_help, "settings": settings_table},
     "app.md": {"keys": key_tables, "slash-commands": slash_table},
     "models.md": {"catalogue": _catalogue},
+    "evaluation.md": {"measured": measured_tables, "calibrations": calibration_table},
 }
 
 
