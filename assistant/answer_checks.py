@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 _SCRIPTS = {
     "zh": "CJK",
@@ -19,8 +20,11 @@ _SCRIPTS = {
     "el": "GREEK",
     "ar": "ARABIC",
     "fa": "ARABIC",
+    "ur": "ARABIC",
     "he": "HEBREW",
     "hi": "DEVANAGARI",
+    "bn": "BENGALI",
+    "ta": "TAMIL",
     "th": "THAI",
 }
 _LATIN = "LATIN"
@@ -44,30 +48,33 @@ class TranslationWatch:
     target: str
 
     def suspicious(self, answer: str) -> bool:
-        """Tell whether the answer so far may turn out to be wrong: better not shown yet."""
-        letters = _letters(answer)
-        if not letters or _size(_letters(self.source)) < _LEAST_SOURCE:
+        """Tell whether the answer so far may turn out to be wrong: better not shown yet.
+
+        One without any letter (a quotation mark, the number of a list) may still become anything.
+        """
+        letters, (source, size) = _letters(answer), _source_letters(self.source)
+        if size < _LEAST_SOURCE:
             return False
-        return _letters(self.source).startswith(letters) or self._wrong_script(letters)
+        return source.startswith(letters) or self._wrong_script(letters)
 
     def wrong(self, answer: str, *, whole: bool = False) -> bool:
         """Tell whether the answer is an echo of the source or in a wrong script, beyond doubt.
 
         ``whole`` says that nothing will follow.
         """
-        letters, source = _letters(answer), _letters(self.source)
+        letters, (source, size) = _letters(answer), _source_letters(self.source)
         if not self.suspicious(answer):
             return False
         if self._wrong_script(letters):
             return _size(letters) >= _SURE or (whole and _size(letters) >= _LEAST_SOURCE)
-        return _size(letters) >= min(2 * _SURE, _size(source)) or (whole and letters == source)
+        return _size(letters) >= min(2 * _SURE, size) or (whole and letters == source)
 
     def _wrong_script(self, letters: str) -> bool:
         """Tell whether no letter is of the target's script, though the source has letters of another."""
         wanted = _SCRIPTS.get(self.target, _LATIN)
         if any(_script(letter) in wanted for letter in letters):
             return False
-        return not all(_script(letter) in wanted for letter in _letters(self.source))
+        return not all(_script(letter) in wanted for letter in _source_letters(self.source)[0])
 
 
 def loop_start(text: str) -> int | None:
@@ -99,6 +106,13 @@ def _size(text: str) -> int:
 
 def _letters(text: str) -> str:
     return re.sub(r"[\W\d_]+", "", text.casefold())
+
+
+@lru_cache(maxsize=8)
+def _source_letters(source: str) -> tuple[str, int]:
+    """Return a source's letters and their size, which are asked for with every token of an answer."""
+    letters = _letters(source)
+    return letters, _size(letters)
 
 
 def _script(letter: str) -> str:

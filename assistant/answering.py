@@ -116,7 +116,7 @@ class Planner:
             text,
             task=task,
             prompt=prompt,
-            labels=options.labels,
+            labels=tuple(dict.fromkeys(options.labels)),  # one probability each
             to=options.to,
             default_to=self.settings.translate_to,
             earlier=earlier,
@@ -125,14 +125,16 @@ class Planner:
             room = min(LONG_PASSAGE, self.limit(engine) // 2)
             request = _about_the_question(request, engine.count_text_tokens, room)
         choice = self._choice(task, request, options, engine)
-        own = self._own_shots(text, task, request, options, engine, earlier)
+        own = self._own_shots(text, task, request, choice, options, engine, earlier)
         choice = _with_own(choice, own)
         decoding = self._decoding(task, options)
         history = context.relevant_turns(task, text, request.has_passage, earlier)
         last: Rendered | None = None
+        shown = 0
 
         def render(messages: Sequence[Message], shots: int) -> Sequence[Message]:
-            nonlocal last
+            nonlocal last, shown
+            shown = shots
             last = self.prompts.render(
                 task,
                 request.text,
@@ -157,7 +159,11 @@ class Planner:
             max_tokens=decoding.max_tokens,
         )
         assert last is not None
-        fixed = 0 if choice.nearest or not last.shots else len(last.shots) - len(own)
+        choice = _as_shown(choice, shown)
+        from_file = len(last.shots) - len(choice.personal)
+        fixed = 0 if choice.nearest else from_file
+        if choice.personal:
+            choice = replace(choice, personal_at=1 + 2 * from_file)
         return Plan(
             request=request,
             choice=choice,
@@ -204,14 +210,13 @@ class Planner:
         return min(own, engine.info.context_length) if own else engine.info.context_length
 
     def _choice(self, task: str, request: Request, options: AskOptions, engine: Engine) -> Choice:
-        wanted = options.strategy if options.strategy != "auto" else self.settings.strategy
         choice = self.chooser.choose(
             task,
-            requested=wanted,
+            requested=self._wanted(options),
             adapter=options.adapter,
             default_shots=self.prompts.get(task).shots_for(request.tags),
             model=engine.info.model,
-            lang=request.pair or request.lang,
+            lang=request.measured_as,
         )
         if choice.strategy != "few_shot":
             return choice
@@ -221,23 +226,29 @@ class Planner:
             nearest=choice.nearest if options.nearest is None else options.nearest,
         )
 
+    def _wanted(self, options: AskOptions) -> str:
+        """Return the strategy asked for: the turn's own, else that of the settings."""
+        return options.strategy if options.strategy != "auto" else self.settings.strategy
+
     def _own_shots(
         self,
         text: str,
         task: str,
         request: Request,
+        choice: Choice,
         options: AskOptions,
         engine: Engine,
         earlier: Sequence[Turn],
     ) -> list[PersonalShot]:
         """Return the user's own answers that go into the prompt.
 
-        Not in chat, where an exchange in front would be taken for something that was said.
+        Not in chat, where an exchange in front would be taken for something that was said, and not
+        with an adapter, which was trained on prompts without any.
         """
         wanted = options.personal if options.personal is not None else self.settings.personal_shots
         if self.personal is None or not wanted or task == "chat":
             return []
-        if "zero_shot" in (options.strategy, self.settings.strategy) or options.adapter:
+        if choice.strategy == "adapter" or self._wanted(options) == "zero_shot":
             return []
         return self.personal.pick(
             text,
@@ -278,9 +289,17 @@ def _about_the_question(request: Request, count: Count, room: int) -> Request:
     return replace(request, text=text, passage=parts)
 
 
+def _as_shown(choice: Choice, shown: int) -> Choice:
+    """Return the choice with what became of it: long texts leave no room for examples."""
+    if choice.strategy != "few_shot" or shown or not (choice.shots or choice.personal):
+        return choice
+    reason = f"{choice.reason}; left out, the window had no room for them"
+    return replace(choice, reason=reason, personal=())
+
+
 def _with_own(choice: Choice, own: Sequence[PersonalShot]) -> Choice:
     """Return the choice with the user's own answers: they make a prompt few-shot."""
-    if not own or choice.strategy == "adapter":
+    if not own:
         return choice
     count = "an answer of yours" if len(own) == 1 else f"{len(own)} answers of yours"
     return replace(

@@ -9,15 +9,16 @@ prefers depends on model, adapter and prompt, so a correction belongs to all of 
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from assistant.row_files import read_rows, write_rows, wrong_row
 
 SHIPPED = Path(__file__).with_name("calibrations.json")
 
@@ -141,24 +142,25 @@ def fit(
 
 
 def read(path: Path = SHIPPED) -> list[Calibration]:
-    """Return the corrections in a file; none when there is no file."""
-    if not path.exists():
-        return []
-    rows = json.loads(path.read_text(encoding="utf-8"))
-    return [
-        Calibration(
-            **{**row, **{k: tuple(row[k]) for k in ("labels", "weights", "ece", "accuracy")}}
-        )
-        for row in rows
-    ]
+    """Return the corrections in a file; none when there is no file.
+
+    Raises:
+        ConfigError: the file is damaged or no file of corrections.
+    """
+    rows = read_rows(path, Calibration)
+    for number, row in enumerate(rows, 1):
+        if set(row.bias) != set(row.labels):
+            raise wrong_row(path, number, "the labels of 'bias' are not those of 'labels'")
+    return rows
 
 
 def write(path: Path, rows: Iterable[Calibration]) -> None:
-    """Write corrections, one a line; of two for the same the later one stays."""
-    kept = {_key(row): row for row in rows}
-    lines = [json.dumps(asdict(row), ensure_ascii=False) for row in kept.values()]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
+    """Write corrections, one a line; of two for the same the later one stays.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    write_rows(path, {_key(row): row for row in rows}.values())
 
 
 def _key(row: Calibration) -> tuple[str, str | None, str, tuple[str, ...]]:
@@ -201,15 +203,19 @@ def _fitted(logs: Floats, right: Floats, pull: float) -> tuple[Floats, Floats]:
     from scipy.optimize import minimize
 
     rows, views, labels = logs.shape
+    # Every label counts the same: how often one comes up in this file is no preference of the model.
+    counts = np.bincount(right, minlength=labels)
+    share = (1.0 / (counts[right] * np.count_nonzero(counts)))[:, None]
 
     def loss(x: Floats) -> tuple[float, Floats]:
         scales, bias = x[:views], x[views:]
         chances = _softmax(np.tensordot(logs, scales, (1, 0)) + bias)
         error = chances.copy()
         error[np.arange(rows), right] -= 1.0
-        value = -float(np.log(chances[np.arange(rows), right] + 1e-30).mean())
-        by_scale = np.einsum("el,evl->v", error, logs) / rows
-        by_bias = error.sum(axis=0) / rows + 2 * pull / labels * bias
+        error *= share
+        value = -float((share[:, 0] * np.log(chances[np.arange(rows), right] + 1e-30)).sum())
+        by_scale = np.einsum("el,evl->v", error, logs)
+        by_bias = error.sum(axis=0) + 2 * pull / labels * bias
         return value + pull / labels * float(bias @ bias), np.concatenate([by_scale, by_bias])
 
     start = np.concatenate([np.full(views, 1 / views), np.zeros(labels)])

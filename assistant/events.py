@@ -23,7 +23,10 @@ class TurnRouted:
 
 @dataclass(frozen=True, slots=True)
 class TurnPrepared:
-    """Strategy, prompt and what was left out are known; the model starts now."""
+    """Strategy, prompt and what was left out are known; the model starts now.
+
+    It comes a second time where a first answer came out plainly wrong and was not shown.
+    """
 
     turn: Turn
 

@@ -6,12 +6,13 @@ evaluations come on top and win over them.
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from assistant.row_files import read_rows, write_rows
 from assistant.types import Strategy
 
 SHIPPED = Path(__file__).with_name("measured.json")
@@ -22,7 +23,8 @@ class Measurement:
     """One measured way of answering.
 
     Attributes:
-        lang: language of the request, ``en-zh`` for a translation, ``""`` for a mixture.
+        lang: language of the request, ``en-zh`` for a translation, ``en/no_passage`` for questions without
+            a passage, ``""`` for a mixture.
         shots: examples in the prompt; ``nearest`` says they were picked for each turn.
         value: the task's headline metric, 0 to 100, with its 95 % interval.
         n: examples it was measured on.
@@ -63,16 +65,21 @@ class Measurement:
 
 
 def read_measurements(path: Path = SHIPPED) -> list[Measurement]:
-    """Return the measurements in a file; none when there is no file."""
-    if not path.exists():
-        return []
-    return [Measurement(**row) for row in json.loads(path.read_text(encoding="utf-8"))]
+    """Return the measurements in a file; none when there is no file.
+
+    Raises:
+        ConfigError: the file is damaged or no file of measurements.
+    """
+    return read_rows(path, Measurement)
 
 
 def write_measurements(path: Path, rows: Iterable[Measurement]) -> None:
-    """Write measurements, one a line, so that a change can be read in a diff."""
-    lines = [json.dumps(asdict(row), ensure_ascii=False) for row in rows]
-    path.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
+    """Write measurements, one a line.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    write_rows(path, rows)
 
 
 def of_evaluation(report: Mapping[str, Any], metric: str) -> Measurement | None:
@@ -86,7 +93,7 @@ def of_evaluation(report: Mapping[str, Any], metric: str) -> Measurement | None:
         return None
     if report["strategy"] not in get_args(Strategy) or setting.get("personal"):
         return None
-    if "data_sha256" not in setting:
+    if "data_sha256" not in setting or not math.isfinite(report["scores"][metric]):
         return None
     low, high = report["ci95"].get(metric, (report["scores"][metric],) * 2)
     return Measurement(
@@ -125,15 +132,18 @@ def nearest_language(rows: Sequence[Measurement], lang: str) -> list[Measurement
     """Return the rows for ``lang``; without any, those nearest to it.
 
     For a pair ``a-b`` that is the pairs into ``b``, then the pairs from ``a``; else a mixture of
-    languages, else all rows.
+    languages, else all rows. Rows of another kind (``en/no_passage``) are about something else: none of
+    them is near.
     """
+    kind = lang.partition("/")[2]
+    rows = [row for row in rows if row.lang.partition("/")[2] == kind]
     ends = f"-{lang.split('-')[1]}" if "-" in lang else None
     begins = f"{lang.split('-')[0]}-" if "-" in lang else None
     for fits in (
         lambda row: row.lang == lang,
         lambda row: ends is not None and row.lang.endswith(ends),
         lambda row: begins is not None and row.lang.startswith(begins),
-        lambda row: not row.lang,
+        lambda row: not row.lang.partition("/")[0],
     ):
         found = [row for row in rows if fits(row)]
         if found:

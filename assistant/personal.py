@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
+from math import sqrt
 
 from assistant import understand
 from assistant.engine.base import Engine
@@ -22,6 +24,13 @@ MOST = 3
 NEAR = 0.35
 """Least nearness of an example (mean of two cosines). Requests in other words about other things lie below
 0.3; the same request about something else lies around 0.6 and still shows how the user likes it done."""
+
+_CONSIDERED = 300
+"""Newest answers to a task that are looked at; with the years there will be thousands."""
+
+_READ = 24
+"""Answers that the model reads for a turn, about a tenth of a second each unless it has read them before.
+Where there are more, those that have most letters in common with the turn are read."""
 
 _LONGEST = 2000
 """Characters; a longer example would leave a small model little to look at besides."""
@@ -67,7 +76,11 @@ class PersonalShots:
             labels: what the turn's answer must be one of; other answers would lead astray.
             pair: direction of a translation; answers in another one are left out.
         """
-        usable = [one for one in self._answers() if _fits(one, text, task, lang, labels, pair)]
+        newest = [one for one in self._answers() if one.task == task][-_CONSIDERED:]
+        if len(newest) > _READ:
+            newest.sort(key=lambda one: -_alike(one.text, text))
+        fitting = (one for one in newest if _fits(one, text, lang, labels, pair))
+        usable = sorted(islice(fitting, _READ), key=lambda one: one.feedback_id)
         if not usable:
             return []
         near = self._nearness((text, context), [(one.text, one.context) for one in usable], engine)
@@ -83,17 +96,26 @@ class PersonalShots:
         ]
 
 
-def _fits(
-    one: WantedAnswer, text: str, task: str, lang: str, labels: Sequence[str], pair: str | None
-) -> bool:
+def _fits(one: WantedAnswer, text: str, lang: str, labels: Sequence[str], pair: str | None) -> bool:
     return (
-        one.task == task
-        and one.text.strip() != text.strip()  # it would give the answer away
+        one.text.strip() != text.strip()  # it would give the answer away
         and len(one.text) + len(one.answer) <= _LONGEST
         and (not labels or one.answer in labels)
         and request_language(one.text) == lang
         and (pair is None or _direction(one.text) == pair)
     )
+
+
+def _alike(one: str, other: str) -> float:
+    """Return how alike two texts are in letters, 0 to 1 (cosine of their sets of three in a row)."""
+    ours, theirs = _triples(one), _triples(other)
+    return len(ours & theirs) / sqrt(max(1, len(ours) * len(theirs)))
+
+
+@lru_cache(maxsize=4096)
+def _triples(text: str) -> frozenset[str]:
+    text = " ".join(text[:_LONGEST].lower().split())
+    return frozenset(text[i : i + 3] for i in range(max(1, len(text) - 2)))
 
 
 @lru_cache(maxsize=4096)

@@ -33,6 +33,13 @@ class Request:
     pair: str | None = None
     passage: str | None = None
 
+    @property
+    def measured_as(self) -> str:
+        """Return which measurements are about such turns: ``en-zh``, ``en`` or ``en/no_passage``."""
+        if "no_passage" in self.tags:
+            return f"{self.lang}/no_passage"
+        return self.pair or self.lang
+
 
 def read_request(
     text: str,

@@ -39,6 +39,7 @@ from assistant.paths import Paths, user_paths
 from assistant.personal import PersonalShots
 from assistant.prompts import Prompts
 from assistant.router.router import Reasons
+from assistant.store.connection import storable
 from assistant.store.store import Store
 from assistant.strategy import Chooser
 from assistant.tasks import TASKS
@@ -157,7 +158,7 @@ class Session:
         Raises:
             AssistantError: the turn failed; it is stored as failed, with the reason.
         """
-        options = options or AskOptions()
+        options = _well_formed(options or AskOptions())
         clock = _Clock(time.perf_counter())
         turn = self.store.begin_turn(
             text,
@@ -340,6 +341,7 @@ class Session:
         plan = self._plan(turn, text, options, earlier, engine, wrong=plan)
         turn = _planned(turn, plan)
         self.store.save_turn(turn)
+        yield TurnPrepared(turn)  # from now on it is this plan that the answer is by
         yield from self._generate(turn, plan, engine, clock, stop, watched=False)
 
     def _route(
@@ -423,15 +425,17 @@ class Session:
                 reason = piece.finish_reason
                 if watch and watch.wrong(answer, whole=reason == "stop"):
                     raise _Wrong
-                if piece.text and clock.elapsed() - saved_at > _PARTIAL_EVERY_S:
-                    self.store.save_partial(turn.id, answer)
-                    saved_at = clock.elapsed()
-                held = reason is None and watch is not None and watch.suspicious(answer)
+                loop = loop_start(answer) if piece.text else None
+                ends = reason is not None or loop is not None
+                held = not ends and watch is not None and watch.suspicious(answer)
                 if len(answer) > shown and not held:
+                    # Only what is shown is saved: an echo held back must not be kept as the answer.
+                    if clock.elapsed() - saved_at > _PARTIAL_EVERY_S:
+                        self.store.save_partial(turn.id, answer)
+                        saved_at = clock.elapsed()
                     clock.first_token_s = clock.first_token_s or clock.elapsed()
                     yield AnswerPiece(answer[shown:])
                     shown = len(answer)
-                loop = loop_start(answer) if piece.text else None
                 if loop is not None:
                     usage = replace(turn.usage, completion_tokens=engine.count_text_tokens(answer))
                     turn = self._finished(turn, answer[:loop].rstrip(), "stop", usage, clock)
@@ -455,6 +459,15 @@ class Session:
             finish_reason=reason,
             timing=Timing(clock.route_s, clock.first_token_s, clock.elapsed(), speed),
         )
+
+
+def _well_formed(options: AskOptions) -> AskOptions:
+    """Return options without lone surrogates (from a terminal that is not UTF-8): no model reads them."""
+    return replace(
+        options,
+        system=storable(options.system) if options.system else options.system,
+        labels=tuple(map(storable, options.labels)),
+    )
 
 
 class _Wrong(Exception):

@@ -55,7 +55,8 @@ class Choice:
     """The strategy chosen for a turn and the evidence for it, in one line.
 
     ``shots`` is how many examples a few-shot prompt shows; ``nearest`` picks those most like the turn.
-    ``personal`` are the numbers of the feedback whose answers stood among them.
+    ``personal`` are the numbers of the feedback whose answers stood among them, ``personal_at`` where the
+    first of those stands in the messages sent.
     """
 
     strategy: Strategy
@@ -64,6 +65,7 @@ class Choice:
     shots: int = 0
     nearest: bool = False
     personal: tuple[int, ...] = ()
+    personal_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,14 @@ class Turn:
     created_at: str = ""
     rating: Rating | None = None
     correction: str | None = None
+
+    @property
+    def shareable(self) -> tuple[Message, ...]:
+        """What was sent, without the examples that come from other conversations of the user."""
+        if self.choice is None or not self.choice.personal:
+            return self.sent
+        at = self.choice.personal_at
+        return (*self.sent[:at], *self.sent[at + 2 * len(self.choice.personal) :])
 
     @property
     def as_context(self) -> str:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -202,7 +202,7 @@ def _evaluate(given: dict[str, Any]) -> Evaluation:
     data = read_examples(given["data"], given["task"])
     if given["save_predictions"] is not None:
         _check_place(given["save_predictions"])
-    settings = user_settings(model=given["model"])
+    settings = user_settings(model=given["model"], strategy=given["strategy"])
     request = EvalRequest(data, _options(given), given["limit"], given["seed"], given["perplexity"])
     with open_store() as store, _stop_on_interrupt() as stop, _bar() as progress:
         session = make_session(settings, store=store)
@@ -214,6 +214,8 @@ def _options(given: dict[str, Any]) -> Any:
     from assistant.answering import AskOptions
 
     labels = tuple(part.strip() for part in (given["labels"] or "").split(",") if part.strip())
+    if given["labels"] is not None and len(set(labels)) < 2:
+        raise UsageError("--labels needs at least two different labels.", "Like: --labels yes,no")
     return AskOptions(
         strategy=given["strategy"] or "auto",
         adapter=given["adapter"],
@@ -232,6 +234,21 @@ def _check_place(path: Path) -> None:
     """Find out before the hour of computing whether there is a place for the answers."""
     folder = path.parent
     if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UsageError(
+            f"{path} cannot be written.", "Say a file in a folder that is there and yours."
+        )
+
+
+def check_rows_file(path: Path, read: Callable[[Path], object]) -> None:
+    """Find out before the hours of computing whether rows can be put beside those in a file.
+
+    Raises:
+        ConfigError: what is there already cannot be read.
+        UsageError: there is no place for a file.
+    """
+    read(path)
+    folder = next(folder for folder in path.absolute().parents if folder.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise UsageError(
             f"{path} cannot be written.", "Say a file in a folder that is there and yours."
         )

@@ -69,7 +69,7 @@ def _measure(given: dict[str, Any]) -> BiasReport:
     options = AskOptions(
         strategy=given["strategy"] or "auto", personal=False, temperature=0.0, seed=0
     )
-    settings = user_settings(model=given["model"])
+    settings = user_settings(model=given["model"], strategy=given["strategy"])
     with open_store() as store, _stop_on_interrupt() as stop, _bar() as progress:
         session = make_session(settings, store=store)
         note(f"{len(cases)} cases of {len({case.template.id for case in cases})} templates")

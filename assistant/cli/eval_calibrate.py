@@ -17,26 +17,28 @@ def run(given: dict[str, Any], options: AskOptions, progress: Any, stop: Any) ->
     """Fit a correction for each label set in the data and keep it for all later turns."""
     from assistant import calibration
     from assistant.cli.common import user_settings
+    from assistant.cli.eval import check_rows_file
     from assistant.evaluation.calibrate import calibrate
     from assistant.evaluation.examples import read_examples, sample
     from assistant.paths import user_paths
     from assistant.wiring import make_session, own_calibrations
 
-    paths = user_paths()
+    file = given["output"] or own_calibrations(user_paths())
+    check_rows_file(file, calibration.read)
     data = read_examples(given["data"], given["task"] or "classification")
     rows = sample(data.rows, given["limit"], given["seed"])
     with open_store() as store:
-        session = make_session(user_settings(model=given["model"]), store=store)
+        settings = user_settings(model=given["model"], strategy=given["strategy"])
+        session = make_session(settings, store=store)
         found = calibrate(
             rows,
             session.planner,
-            session.loader.get(),
+            session.loader.get(stop),
             options,
             data=given["data"].name,
             progress=progress,
             stop=stop,
         )
-    file = given["output"] or own_calibrations(paths)
     calibration.write(file, [*calibration.read(file), *found])
     if given["as_json"]:
         print_json([asdict(one) for one in found])

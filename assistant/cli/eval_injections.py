@@ -71,7 +71,7 @@ def _answer(
 
     options = AskOptions(strategy=strategy, temperature=0.0, seed=0, personal=False)
     with open_store() as store, _stop_on_interrupt() as stop, _bar() as progress:
-        session = make_session(user_settings(model=model), store=store)
+        session = make_session(user_settings(model=model, strategy=strategy), store=store)
         engine = session.loader.get(stop)
         try:
             answered = answer_cases(

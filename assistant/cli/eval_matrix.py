@@ -21,12 +21,15 @@ def run(given: dict[str, Any], progress: Any, stop: Any) -> None:
     from dataclasses import asdict
 
     from assistant.cli.common import user_settings
+    from assistant.cli.eval import check_rows_file
     from assistant.evaluation.matrix import merged, read_folder, run_matrix
     from assistant.measured import read_measurements, write_measurements
     from assistant.wiring import make_session
 
     if given["data"] is None:
         raise UsageError("Say where the data is.", "Like: assistant eval --matrix --data my-data/")
+    if given["output"] is not None:
+        check_rows_file(given["output"], read_measurements)
     sets = read_folder(given["data"], (given["task"],) if given["task"] else ())
     ways = [parse_way(text) for text in given["way"]]
     settings = user_settings(model=given["model"])
@@ -36,7 +39,7 @@ def run(given: dict[str, Any], progress: Any, stop: Any) -> None:
             sets,
             ways or _default_ways(),
             session.planner,
-            session.loader.get(),
+            session.loader.get(stop),
             store,
             limit=given["limit"] or DEFAULT_LIMIT,
             seed=given["seed"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from assistant.answering import AskOptions, Planner
 from assistant.calibration import LEAST_EXAMPLES, Calibration, fit, label_set
@@ -16,6 +17,8 @@ from assistant.evaluation.run import Progress
 from assistant.label_scoring import as_view, bare_scores, prompt_scores, way_of
 
 _Views = list[Mapping[str, float]]
+_Group = tuple[tuple[str, ...], str, str | None]
+"""Labels, way and adapter: what a correction belongs to, with the model."""
 
 
 def calibrate(
@@ -31,10 +34,11 @@ def calibrate(
     """Score the labels of all examples in both views, and fit one correction a label set.
 
     Raises:
-        UsageError: no label set has enough examples.
+        UsageError: no label set has enough examples, or of two labels at least.
         Cancelled: ``stop`` was set.
     """
-    groups: dict[tuple[tuple[str, ...], str], list[tuple[_Views, str]]] = defaultdict(list)
+    options = replace(options, personal=False)  # they change from day to day
+    groups: dict[_Group, list[tuple[_Views, str]]] = defaultdict(list)
     for done, example in enumerate(examples):
         if stop is not None and stop.is_set():
             raise Cancelled("Stopped; nothing was fitted.")
@@ -45,7 +49,8 @@ def calibrate(
             as_view(plan, prompt_scores(plan, engine)),
             as_view(plan, bare_scores(plan, engine)),
         ]
-        groups[label_set(plan.request.labels), way_of(plan)].append((views, example.target))
+        group = (label_set(plan.request.labels), way_of(plan), plan.choice.adapter)
+        groups[group].append((views, example.target))
         if progress is not None:
             progress(done + 1, len(examples))
     found = [
@@ -53,16 +58,24 @@ def calibrate(
             [views for views, _ in rows],
             [target for _, target in rows],
             model=engine.info.model,
-            adapter=options.adapter,
+            adapter=adapter,
             way=way,
             data=data,
         )
-        for (labels, way), rows in groups.items()
-        if len(rows) >= LEAST_EXAMPLES and {label_set([t])[0] for _, t in rows} <= set(labels)
+        for (labels, way, adapter), rows in groups.items()
+        if len(rows) >= LEAST_EXAMPLES
+        and _can_be_told_apart(labels, [target for _, target in rows])
     ]
     if not found:
         raise UsageError(
-            f"No label set has {LEAST_EXAMPLES} examples whose target is one of its labels.",
+            f"No label set has {LEAST_EXAMPLES} examples whose target is one of its labels, "
+            "with two targets at least.",
             "Give more labelled examples, all with the same labels.",
         )
     return found
+
+
+def _can_be_told_apart(labels: Sequence[str], targets: Sequence[str]) -> bool:
+    """Tell whether all targets are labels, and not one and the same: that would be preferred always."""
+    named = set(label_set(targets))
+    return len(named) > 1 and named <= set(labels)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from assistant.errors import ConfigError
 from assistant.evaluation.calibration import Calibration, calibration
 from assistant.evaluation.run import worst_answers
 from assistant.measured import SHIPPED, Measurement, of_evaluation, read_measurements
@@ -202,7 +203,7 @@ def _shipped(path: Path) -> tuple[list[Row], list[str]]:
         return [], ["No measurements come with this version: only your own stand here."]
     try:
         found = read_measurements(path)
-    except (OSError, ValueError, TypeError):
+    except ConfigError:
         return [], ["The measurements that came with the program cannot be read."]
     return [Row(one, one.data or _NO_DATA) for one in found], []
 

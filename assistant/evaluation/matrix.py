@@ -14,7 +14,8 @@ from assistant.answering import AskOptions, Planner
 from assistant.engine.base import Engine
 from assistant.errors import UsageError
 from assistant.evaluation.examples import Examples, read_examples
-from assistant.evaluation.run import EvalRequest, Progress, evaluate, finished_like
+from assistant.evaluation.predict import plan_for
+from assistant.evaluation.run import EvalRequest, Progress, evaluate, finished_like, measured_as
 from assistant.measured import Measurement
 from assistant.store.store import Store
 from assistant.tasks import TASKS, headline
@@ -91,11 +92,11 @@ def read_folder(folder: Path, tasks: Sequence[str] = ()) -> list[DataSet]:
 def _is_for_tasks(file: Path) -> bool:
     import json
 
-    with file.open(encoding="utf-8-sig", errors="replace") as lines:
-        first = next((line for line in lines if line.strip()), "{}")
     try:
+        with file.open(encoding="utf-8-sig", errors="replace") as lines:
+            first = next((line for line in lines if line.strip()), "{}")
         row = json.loads(first)
-    except ValueError:
+    except (OSError, ValueError, RecursionError):
         return True  # reading the whole file will say what is wrong
     return isinstance(row, dict) and row.get("task") in TASKS
 
@@ -135,7 +136,7 @@ def measure(
     return Measurement(
         model=engine.info.model,
         task=data.task,
-        lang=data.lang,
+        lang=measured_as(plan_for(data.examples.rows[0], planner, engine, way.options), data.lang),
         strategy=way.strategy,
         metric=name,
         value=report["scores"][name],

@@ -13,7 +13,7 @@ from dataclasses import replace
 from assistant.answer_checks import loop_start
 from assistant.answering import AskOptions, Plan, Planner
 from assistant.engine.base import Engine
-from assistant.errors import Cancelled, UsageError
+from assistant.errors import Cancelled, ContextOverflow, UsageError
 from assistant.evaluation.examples import Example
 from assistant.evaluation.metric import Prediction
 from assistant.label_scoring import classify
@@ -60,17 +60,27 @@ def predict(
 
 
 def plan_for(example: Example, planner: Planner, engine: Engine, options: AskOptions) -> Plan:
-    """Return the plan for an example, as if it were typed after its context."""
+    """Return the plan for an example, as if it were typed after its context.
+
+    Raises:
+        ContextOverflow: it does not fit the window; the message says which one it is.
+    """
     if example.labels and not options.labels:
         options = _with_labels(example, options)
-    return planner.plan(
-        example.input,
-        example.task,
-        options,
-        engine,
-        earlier=_earlier(example),
-        system=planner.settings.system,
-    )
+    try:
+        return planner.plan(
+            example.input,
+            example.task,
+            options,
+            engine,
+            earlier=_earlier(example),
+            system=planner.settings.system,
+        )
+    except ContextOverflow as error:
+        raise ContextOverflow(
+            f"Example {example.id}: {error.message}",
+            "Take it out of the data, or choose a model with a longer window.",
+        ) from error
 
 
 def _with_labels(example: Example, options: AskOptions) -> AskOptions:
@@ -143,10 +153,15 @@ def _complete(plans: Sequence[Plan], engine: Engine, stop: threading.Event | Non
     """Return the answers, each cut where it begins to say the same over and over."""
     # One whose prompt nearly fills the window has less room; the engine sees to that by itself.
     most = max(plans, key=lambda plan: plan.decoding.max_tokens)
-    found = engine.complete(
-        [plan.messages for plan in plans], most.decoding, adapter=most.choice.adapter, stop=stop
-    )
-    return [one.text[: loop_start(one.text)] for one in found]
+    texts = [""] * len(plans)
+    for adapter in dict.fromkeys(plan.choice.adapter for plan in plans):
+        at = [i for i, plan in enumerate(plans) if plan.choice.adapter == adapter]
+        found = engine.complete(
+            [plans[i].messages for i in at], most.decoding, adapter=adapter, stop=stop
+        )
+        for i, one in zip(at, found, strict=True):
+            texts[i] = one.text[: loop_start(one.text)]
+    return texts
 
 
 def _plan_again(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from assistant import __version__
-from assistant.answering import AskOptions, Planner
+from assistant.answering import AskOptions, Plan, Planner
 from assistant.engine.base import Engine
-from assistant.errors import UsageError
+from assistant.errors import ContextOverflow, UsageError
 from assistant.evaluation import report
 from assistant.evaluation.bootstrap import Comparison, compare, interval
 from assistant.evaluation.examples import Example, Examples, sample
@@ -121,6 +121,12 @@ def finished_like(
     return None
 
 
+def measured_as(plan: Plan, lang: str) -> str:
+    """Return the language of the data, with the kind of its turns where that has measurements of its own."""
+    kind = plan.request.measured_as.partition("/")[2]
+    return f"{lang}/{kind}" if kind else lang
+
+
 def _equal(stored: dict[str, Any], setting: dict[str, object]) -> bool:
     """Compare two settings; where the file lies says nothing about what is in it."""
     return {**stored, "data": ""} == {**setting, "data": ""}
@@ -173,14 +179,14 @@ def _setting(
 ) -> dict[str, object]:
     """Return everything that, with the model, makes the run what it is."""
     options = request.options
-    plan = plan_for(examples[0], planner, engine, options)
+    plan = _first_plan(examples[0], planner, engine, options)
     languages = {example.lang for example in examples}
     return {
         "data": request.data.path,
         "data_sha256": request.data.sha256,
         "limit": request.limit,
         "seed": request.seed,
-        "lang": languages.pop() if len(languages) == 1 else "",
+        "lang": measured_as(plan, languages.pop() if len(languages) == 1 else ""),
         "chosen": plan.choice.strategy,
         "shots": plan.choice.shots,
         "nearest": plan.choice.nearest,
@@ -197,6 +203,17 @@ def _setting(
         "precision": engine.info.precision,
         "version": __version__,
     }
+
+
+def _first_plan(example: Example, planner: Planner, engine: Engine, options: AskOptions) -> Plan:
+    """Return the plan for an example; of a text that is going to be read by sections, for its start."""
+    try:
+        return plan_for(example, planner, engine, options)
+    except ContextOverflow:
+        if example.task != "summarization":
+            raise
+    start = example.input[: planner.limit(engine) // 2]
+    return plan_for(replace(example, input=start), planner, engine, options)
 
 
 def _add_perplexity(

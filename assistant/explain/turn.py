@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
 
 from assistant.classification import ranked, unsure
 from assistant.router.router import Reasons
@@ -45,7 +44,7 @@ def _lines(turn: Turn, reasons: Reasons | None) -> Iterator[str]:
             numbers = ", ".join(map(str, turn.choice.personal))
             yield f"Your own answers stood in front as examples (feedback {numbers}):"
             yield ""
-            for request, answer in _last_shots(turn, len(turn.choice.personal)):
+            for request, answer in _personal_shots(turn):
                 yield f"- “{_shown(request)}” → “{_shown(answer)}”"
             yield ""
     if turn.probabilities:
@@ -67,16 +66,13 @@ def _lines(turn: Turn, reasons: Reasons | None) -> Iterator[str]:
         yield f"{turn.left_out_turns} earlier turns did not fit the window and were left out."
 
 
-def _last_shots(turn: Turn, count: int) -> Iterator[tuple[str, str]]:
-    """Yield request and answer of the examples right in front of what was said before, if anything."""
-    found = [
-        (one.content, two.content)
-        for one, two in pairwise(turn.sent[:-1])
-        if one.role == "user" and two.role == "assistant"
-    ]
-    # What was said before stands behind the examples, and is not among them.
-    shots = found[: turn.choice.shots + count] if turn.choice else []
-    yield from shots[-count:]
+def _personal_shots(turn: Turn) -> Iterator[tuple[str, str]]:
+    """Yield request and answer of the examples that were the user's own."""
+    if turn.choice is None:
+        return
+    at = turn.choice.personal_at
+    own = turn.sent[at : at + 2 * len(turn.choice.personal)]
+    yield from ((one.content, two.content) for one, two in zip(own[::2], own[1::2], strict=False))
 
 
 def _route(route: Route) -> Iterator[str]:

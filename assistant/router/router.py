@@ -7,7 +7,8 @@ stands in; the route says which of the two decided.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -37,6 +38,9 @@ _MOST_VECTORS = 20_000
 
 _log = logging.getLogger(__name__)
 
+_Key = tuple[str, str, str | None]
+"""What a turn's point is remembered by: the stage that read it, its text, the turn before it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reasons:
@@ -58,7 +62,7 @@ class _Admitted:
 
 
 class Router:
-    """Routes turns.
+    """Routes turns. Threads may share it; none waits for another while a model reads.
 
     Args:
         cache: holds classifiers trained on this machine for other models.
@@ -81,8 +85,9 @@ class Router:
         self._lessons = lessons or (lambda: self._own)
         self._examples = examples or (lambda: ())
         self._loaded: dict[Path, Head | None] = {}
-        self._vectors: dict[tuple[str, str, str | None], Floats] = {}
+        self._vectors: dict[_Key, Floats] = {}
         self._admitted: _Admitted | None = None
+        self._admitting = threading.Lock()
         self._broken: set[Path] = set()
 
     # -- routing -------------------------------------------------------------------------------
@@ -106,7 +111,7 @@ class Router:
         taught = self._taught(stage)
         rows = stage.features(turns, progress)
         if len(turns) == 1:  # whoever routes one turn may ask what is near to it
-            self._vectors[stage.name, *turns[0]] = stage.point(rows[0])
+            self._remember({(stage.name, *turns[0]): stage.point(rows[0])})
         return [_route(stage, stage.judge(row, taught)) for row in rows]
 
     def explain(
@@ -165,7 +170,8 @@ class Router:
         points = dict(
             zip([*lessons, *examples], self._points(stage, [*lessons, *examples]), strict=True)
         )
-        lessons = self._bound(stage, lessons, points)
+        with self._admitting:
+            lessons = self._bound(stage, lessons, points)
         return [
             *((one, points[replace(one, strength=1.0)]) for one in lessons),
             *((one, points[one]) for one in examples),
@@ -188,19 +194,24 @@ class Router:
                 _log.info("A lesson counts %s, or others would suffer: %r", strength, lesson.text)
             done.lessons.append(lesson)
             done.kept.append(replace(lesson, strength=strength))
-        return done.kept
+        return list(done.kept)
 
     def _points(self, stage: _Stage, lessons: Sequence[Lesson]) -> list[Floats]:
         keys = [(stage.name, one.text, one.context) for one in lessons]
-        missing = list(dict.fromkeys(key for key in keys if key not in self._vectors))
+        # What another thread forgets meanwhile is still at hand here.
+        known = {key: self._vectors.get(key) for key in keys}
+        missing = [key for key, vector in known.items() if vector is None]
         if missing:
-            if len(self._vectors) > _MOST_VECTORS:
-                self._vectors.clear()
-                missing = list(dict.fromkeys(keys))
             rows = stage.features([(text, context) for _, text, context in missing])
-            for key, row in zip(missing, rows, strict=True):
-                self._vectors[key] = stage.point(row)
-        return [self._vectors[key] for key in keys]
+            read = {key: stage.point(row) for key, row in zip(missing, rows, strict=True)}
+            self._remember(read)
+            known |= read
+        return [vector for key in keys if (vector := known[key]) is not None]
+
+    def _remember(self, vectors: Mapping[_Key, Floats]) -> None:
+        if len(self._vectors) + len(vectors) > _MOST_VECTORS:
+            self._vectors.clear()
+        self._vectors.update(vectors)
 
     # -- classifiers ---------------------------------------------------------------------------
 

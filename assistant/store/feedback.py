@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 from assistant.errors import NotFound, UsageError
 from assistant.store import turns
@@ -43,7 +42,7 @@ def snapshot_of(turn: Turn, context: str | None) -> dict[str, object]:
         "conversation_id": turn.conversation_id,
         "context": context,
         "user_text": turn.user_text,
-        "messages": [asdict(message) for message in turn.sent],
+        "messages": [asdict(message) for message in turn.shareable],
         "answer": turn.answer,
         "task": turn.route.task if turn.route else None,
         "route": asdict(turn.route) if turn.route else None,
@@ -143,40 +142,6 @@ def route_corrections(db: Connection) -> list[RouteCorrection]:
             row["text"], row["context"], row["from_task"], row["to_task"], row["created_at"]
         )
         for row in rows
-    ]
-
-
-def wanted_answers(db: Connection) -> list[WantedAnswer]:
-    """Return the answers that the user wanted, oldest first: the last correction of a turn, else
-    the answer itself where the last rating is good."""
-    rows = db.rows(
-        "SELECT feedback.id, feedback.turn_id, rating, correction, route, snapshot FROM feedback "
-        "JOIN turns ON turns.id = feedback.turn_id "
-        "WHERE rating NOTNULL OR correction NOTNULL OR route NOTNULL ORDER BY feedback.id"
-    )
-    found: dict[str, WantedAnswer] = {}
-    tasks: dict[str, str] = {}
-    corrected: set[str] = set()
-    for row in rows:
-        turn, past = row["turn_id"], json.loads(row["snapshot"])
-        if row["route"]:
-            tasks[turn] = row["route"]
-        answer = row["correction"]
-        if answer:
-            corrected.add(turn)
-        elif row["rating"] == "good" and turn not in corrected:
-            answer = past.get("answer")
-        elif row["rating"] == "bad" and turn not in corrected:
-            found.pop(turn, None)
-        if answer and past.get("task"):
-            found[turn] = WantedAnswer(
-                row["id"], past["task"], past["user_text"], answer, past.get("context")
-            )
-    # What answers one task well says nothing about another, unless it was written for that one.
-    return [
-        replace(one, task=tasks.get(turn, one.task))
-        for turn, one in found.items()
-        if turn in corrected or tasks.get(turn, one.task) == one.task
     ]
 
 

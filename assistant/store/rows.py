@@ -170,11 +170,17 @@ def _choice_from(row: sqlite3.Row) -> Choice | None:
         shots.get("count", 0),
         shots.get("nearest", False),
         tuple(shots.get("personal", ())),
+        shots.get("personal_at", 0),
     )
 
 
 def _shots(choice: Choice) -> dict[str, object]:
-    return {"count": choice.shots, "nearest": choice.nearest, "personal": choice.personal}
+    return {
+        "count": choice.shots,
+        "nearest": choice.nearest,
+        "personal": choice.personal,
+        "personal_at": choice.personal_at,
+    }
 
 
 def _finite(value: Any) -> float:

@@ -28,6 +28,7 @@ from assistant.store.evaluations import EvaluatedExample
 from assistant.store.feedback import RouteCorrection, WantedAnswer
 from assistant.store.records import RunRecord
 from assistant.store.search import SearchHit
+from assistant.store.wanted import WantedAnswers
 from assistant.types import Conversation, Feedback, Rating, Turn
 
 __all__ = ["EvaluatedExample", "RouteCorrection", "RunRecord", "SearchHit", "Store", "WantedAnswer"]
@@ -43,6 +44,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
         self._db = Connection(self.path)
+        self._wanted = WantedAnswers(self._db)
         try:
             self.migration_backup = migrations.migrate(self._db)
             self.recovered = self.recover_interrupted()
@@ -186,7 +188,7 @@ class Store:
 
     def wanted_answers(self) -> list[WantedAnswer]:
         """Return the answers that the user rated good or corrected, one a turn, oldest first."""
-        return feedback.wanted_answers(self._db)
+        return self._wanted.all()
 
     def route_corrections(self) -> list[RouteCorrection]:
         """Return what the router should have said, oldest first."""
@@ -254,7 +256,9 @@ class Store:
 
     def import_conversation(self, data: Mapping[str, object]) -> Conversation:
         """Store an exported conversation; ids are kept where they are free."""
-        return transfer.import_conversation(self._db, data)
+        found = transfer.import_conversation(self._db, data)
+        self._wanted.forget()
+        return found
 
     def export_feedback(self) -> list[dict[str, object]]:
         """Return all feedback as JSON-ready values, oldest first."""
@@ -262,7 +266,9 @@ class Store:
 
     def import_feedback(self, records: Sequence[object]) -> list[Feedback]:
         """Store exported feedback that is not here yet, all or none, and return what was added."""
-        return feedback_transfer.import_records(self._db, records)
+        found = feedback_transfer.import_records(self._db, records)
+        self._wanted.forget()
+        return found
 
     def backup(self, path: Path) -> None:
         """Write a compact copy of the whole database to a new file."""

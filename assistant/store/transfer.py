@@ -29,7 +29,10 @@ class _TurnRecord:
 
 
 def export_conversation(db: Connection, conversation_id: str) -> dict[str, object]:
-    """Return a conversation with every field of every turn, hidden ones too, and all feedback."""
+    """Return a conversation with every field of every turn, hidden ones too, and all feedback.
+
+    Examples in the prompts that came from other conversations stay at home.
+    """
     with db.transaction(write=False):
         conversation = conversations.get(db, conversation_id)
         return {
@@ -38,13 +41,18 @@ def export_conversation(db: Connection, conversation_id: str) -> dict[str, objec
             "conversation": asdict(conversation),
             "turns": [
                 {
-                    **_plain(asdict(turn)),
+                    **_plain(asdict(_shareable(turn))),
                     "answered_at": turns.answered_at(db, turn.id),
                     "feedback": feedback_transfer.export(db, turn.id),
                 }
                 for turn in turns.of_conversation(db, conversation.id, include_hidden=True)
             ],
         }
+
+
+def _shareable(turn: Turn) -> Turn:
+    choice = replace(turn.choice, personal=(), personal_at=0) if turn.choice else None
+    return replace(turn, sent=turn.shareable, choice=choice)
 
 
 def import_conversation(db: Connection, data: object) -> Conversation:

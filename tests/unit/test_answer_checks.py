@@ -68,3 +68,32 @@ def test_a_loop_is_cut_to_its_first_round(text: str, kept: str) -> None:
 )
 def test_what_is_no_loop(text: str) -> None:
     assert loop_start(text) is None
+
+
+@pytest.mark.parametrize("answer", ["", '"', "1. ", "- 12"])
+def test_what_has_no_letter_yet_is_held(answer: str) -> None:
+    watch = TranslationWatch(ENGLISH, "zh")
+    assert watch.suspicious(answer)
+    assert not watch.wrong(answer, whole=True)
+    assert not TranslationWatch("NATO", "zh").suspicious(answer)
+
+
+@pytest.mark.parametrize(
+    ("target", "answer"),
+    [
+        ("bn", "গ্রন্থাগার আজ রাত নয়টায় বন্ধ হবে, দয়া করে বই ফেরত দিন।"),
+        ("ta", "நூலகம் இன்று இரவு ஒன்பது மணிக்கு மூடப்படும்."),
+        ("ur", "لائبریری آج رات نو بجے بند ہو جائے گی۔"),
+    ],
+)
+def test_a_script_that_is_right_is_not_taken_for_a_wrong_one(target: str, answer: str) -> None:
+    assert not TranslationWatch(CHINESE, target).wrong(answer, whole=True)
+    assert TranslationWatch(CHINESE, target).wrong(CHINESE, whole=True)
+
+
+def test_every_language_with_a_script_of_its_own_is_known() -> None:
+    from assistant.understand.languages import language_name
+
+    for code, letter in {"bn": "ক", "ta": "க", "ur": "ک", "hi": "क", "th": "ก", "he": "ש"}.items():
+        assert language_name(code)
+        assert not TranslationWatch(CHINESE, code).suspicious(letter)

@@ -20,7 +20,7 @@ from assistant.paths import shipped
 from assistant.prompts import Prompts
 from assistant.strategy import Chooser
 from assistant.testing import FakeEngine
-from assistant.types import Message
+from assistant.types import Choice, Message
 
 LABELS = ("good", "bad")
 
@@ -161,3 +161,26 @@ def test_the_bare_prompt_holds_the_text_and_no_label() -> None:
 def test_too_few_examples_are_an_error_that_says_how_many_are_needed() -> None:
     with pytest.raises(UsageError, match="30 examples"):
         calibrate(examples(10), planner(), Biased(), AskOptions())
+
+
+def test_one_target_alone_teaches_nothing() -> None:
+    """A fit to it would prefer that label in every later turn."""
+    rows = [one for one in examples(80) if one.target == "good"]
+    assert len(rows) >= 30
+    with pytest.raises(UsageError, match="two targets"):
+        calibrate(rows, planner(), Biased(), AskOptions())
+
+
+def test_a_correction_belongs_to_the_adapter_that_was_chosen() -> None:
+    class Adapted(Chooser):
+        def choose(self, task: str, **_: object) -> Choice:
+            return Choice("adapter", "measured best", adapter="mood-1")
+
+    made = Planner(Prompts.load(shipped("prompts")), config.load(), Adapted())
+    (found,) = calibrate(examples(), made, Biased(), AskOptions())
+    assert found.adapter == "mood-1"
+    after = Planner(made.prompts, made.settings, Adapted(), calibrations=Calibrations([found]))
+    plan = after.plan(
+        examples()[1].input, "classification", AskOptions(labels=LABELS), engine := Biased()
+    )
+    assert classify(plan, after, engine).calibrated

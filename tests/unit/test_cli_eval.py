@@ -328,6 +328,11 @@ def test_an_evaluation_is_deleted(run: Run, wired: Wired) -> None:
         (["--data", "qa.jsonl", "--save-predictions", "none/out.jsonl"], "cannot be written"),
         (["--data", "qa.jsonl", "--save-predictions", "."], ". cannot be written"),
         (["--data", "qa.jsonl", "--limit", "0"], "--limit"),
+        (["--data", "moods.jsonl", "--labels", "happy"], "at least two different labels"),
+        (["--data", "moods.jsonl", "--labels", "sad,sad"], "at least two different labels"),
+        (["--calibrate", "--data", "moods.jsonl", "--output", "wrong.jsonl"], "wrong.jsonl"),
+        (["--matrix", "--data", ".", "--output", "wrong.jsonl"], "wrong.jsonl"),
+        (["--matrix", "--data", ".", "--output", "qa.jsonl/rows.json"], "Not a directory"),
         (["--data", "qa.jsonl", "--strategy", "magic"], "magic"),
         (["show", "first"], "'first' is no number of an evaluation."),
         (["show", "²"], "'²' is no number of an evaluation."),
@@ -337,6 +342,7 @@ def test_an_evaluation_is_deleted(run: Run, wired: Wired) -> None:
 )
 def test_wrong_usage(run: Run, wired: Wired, arguments: list[str], said: str) -> None:
     questions()
+    moods()
     row = {"id": "1", "task": "qa", "input": "Who?", "target": "Ann"}
     written("empty.jsonl", ["", " "])
     written("wrong.jsonl", [row, {**row, "id": "2", "target": 3}])
@@ -415,3 +421,14 @@ def test_ctrl_c_ends_it_and_the_same_command_goes_on(
     assert json.loads(out)["scores"]["exact_match"] == 100
     assert len(wired.engine.calls) == 2
     assert len(Path("out.jsonl").read_text("utf-8").splitlines()) == 4
+
+
+def test_the_strategy_asked_for_goes_before_that_of_the_settings(
+    run: Run, wired: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSISTANT_STRATEGY", "adapter")  # there is none: every answer would fail
+    name = questions()
+    assert run("--data", name)[0] == 1
+    assert run("--data", name, "--strategy", "auto")[0] == 0
+    assert wired.settings is not None
+    assert wired.settings.strategy == "auto"

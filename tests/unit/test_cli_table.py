@@ -347,7 +347,7 @@ def test_wrong_usage_is_told_before_anything_is_answered(
 def test_texts_too_long_are_told_and_the_others_answered(run: Run, wired: Wired) -> None:
     wired.engine = FakeEngine(context_length=700)
     rows = [("1", "short"), ("2", "long " * 900), ("3", ""), ("4", "also short")]
-    code, out, err = run(*write(rows), "-t", "summarization")
+    code, out, err = run(*write(rows), "-t", "translation", "--to", "fr")
     assert code == 1
     assert "without an answer: row 2." in err
     assert [bool(row["answer"]) for row in read(out)] == [True, False, False, True]

@@ -15,7 +15,7 @@ import pytest
 from assistant import config
 from assistant.answering import AskOptions, Planner
 from assistant.engine.base import CandidateScore
-from assistant.errors import Cancelled, NotFound, PromptError, UsageError
+from assistant.errors import Cancelled, ContextOverflow, NotFound, PromptError, UsageError
 from assistant.evaluation import predict
 from assistant.evaluation.examples import Examples, read_examples
 from assistant.evaluation.run import (
@@ -30,7 +30,7 @@ from assistant.prompts import Prompts
 from assistant.store.store import Store
 from assistant.strategy import Chooser
 from assistant.testing import FakeEngine
-from assistant.types import Decoding, Generation, Message
+from assistant.types import Choice, Decoding, Generation, Message
 
 PROMPTS = Prompts.load(shipped("prompts"))
 CAPITALS = {"Peru": "Lima", "France": "Paris", "Japan": "Tokyo", "Italy": "Rome", "Norway": "Oslo"}
@@ -411,3 +411,53 @@ def test_an_evaluation_without_answers_has_no_worst(store: Store, tmp_path: Path
     assert worst_answers(store, store.record_evaluation(report), 3) == []
     with pytest.raises(NotFound):
         worst_answers(store, 99, 1)
+
+
+# -- texts longer than the window, and several adapters --------------------------------------------
+
+
+def test_an_example_longer_than_the_window_is_named(store: Store, tmp_path: Path) -> None:
+    rows = [
+        {"id": "short", "task": "chat", "input": "Capital of Peru?", "target": "Lima"},
+        {"id": "long", "task": "chat", "input": "word " * 5000, "target": "x"},
+    ]
+    with pytest.raises(ContextOverflow, match="Example long: This text takes"):
+        run(store, data(tmp_path, rows))
+
+
+def test_a_long_text_to_be_summarized_may_come_first(store: Store, tmp_path: Path) -> None:
+    text = "Summarize:\n\n" + "\n\n".join(f"Part {n} is about rock {n}." for n in range(1500))
+    rows = [{"id": "1", "task": "summarization", "input": text, "target": "About rocks."}]
+    found = run(store, data(tmp_path, rows), Knowing({"": "About rocks."}))
+    assert [one.text for one in found.predictions] == ["About rocks."]
+
+
+def test_each_answer_is_computed_with_the_adapter_of_its_plan(store: Store, tmp_path: Path) -> None:
+    class Some(Chooser):
+        def choose(self, task: str, *, lang: str = "", **_: Any) -> Choice:
+            name = {"zh": "qa-zh", "fr": "qa-fr"}.get(lang.partition("/")[0])
+            return Choice("adapter", "", adapter=name) if name else Choice("zero_shot", "")
+
+    class Noting(Knowing):
+        def complete(
+            self,
+            prompts: Sequence[Sequence[Message]],
+            decoding: Decoding,
+            *,
+            adapter: str | None = None,
+            **more: Any,
+        ) -> list[Generation]:
+            used.append((adapter, [messages[-1].content for messages in prompts]))
+            return super().complete(prompts, decoding, adapter=adapter, **more)
+
+    used: list[tuple[str | None, list[str]]] = []
+    asked = ["Capital of Peru?", "秘鲁的首都是哪里？", "Capital of France?"]
+    rows = [
+        {"id": str(n), "task": "qa", "input": text, "target": "x"} for n, text in enumerate(asked)
+    ]
+    planner = Planner(PROMPTS, config.load(), Some())
+    request = EvalRequest(data(tmp_path, rows), AskOptions(temperature=0.0))
+    known = Noting({**CAPITALS, "秘鲁": "利马"})
+    found = evaluate(request, planner, known, store)
+    assert used == [(None, [asked[0], asked[2]]), ("qa-zh", [asked[1]])]
+    assert [one.text for one in found.predictions] == ["Lima", "利马", "Paris"]

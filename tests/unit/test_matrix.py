@@ -80,7 +80,7 @@ def test_every_way_is_measured_on_the_same_examples_once(tmp_path: Path, store: 
         ("few_shot", 4, False, 4),
         ("few_shot", 4, True, 4),
     ]
-    assert {(row.data, row.lang, row.metric) for row in rows} == {("facts", "en", "f1")}
+    assert {(row.data, row.lang, row.metric) for row in rows} == {("facts", "en/no_passage", "f1")}
     asked = len(engine.calls)
     assert asked == 12
     again = run_matrix(sets, WAYS, planner(), engine, store, limit=4)
@@ -135,3 +135,16 @@ def test_the_table_marks_the_best(
     assert "few-shot (4 fixed)" in out[0]
     assert out[1].startswith("facts f1 n=4")
     assert "*" in out[1]
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "facts.jsonl", "qa")
+    (tmp_path / "more.jsonl").mkdir()
+    with pytest.raises(UsageError, match=r"more\.jsonl cannot be read"):
+        read_folder(tmp_path)
+
+
+def test_a_line_of_brackets_is_named(tmp_path: Path) -> None:
+    (tmp_path / "deep.jsonl").write_text("[" * 100_000)
+    with pytest.raises(UsageError, match=r"deep\.jsonl, line 1 is not JSON"):
+        read_folder(tmp_path)

@@ -14,8 +14,9 @@ from assistant.prompts import Prompts
 from assistant.router import Router
 from assistant.session import AskOptions, Session
 from assistant.store.store import Store, WantedAnswer
+from assistant.strategy import Chooser
 from assistant.testing import FakeEngine, FakeRouter, ready_loader
-from assistant.types import Message, Turn
+from assistant.types import Choice, Message, Turn
 
 TERMS = {
     "Translate into German: The torque wrench is calibrated.": "Der Drehmo ist kalibriert.",
@@ -74,6 +75,22 @@ def test_a_correction_stands_right_before_the_next_similar_turn(store: Store) ->
     assert f"feedback {turn.choice.personal[0]}, {turn.choice.personal[1]}" in told
     assert "Der Drehmo ist kalibriert." in told
     assert store.turn(turn.id).choice == turn.choice
+
+
+def test_they_do_not_leave_with_an_export_of_the_turn(store: Store) -> None:
+    session = session_on(store, "x", "y", "z", "w")
+    teach(session)
+    turn = ask(session, "Translate into German: The torque wrench is missing.")
+    assert any("Drehmo" in message.content for message in turn.sent)
+    assert not any("Drehmo" in message.content for message in turn.shareable)
+    assert [message.role for message in turn.shareable][:2] == ["system", "user"]
+    assert turn.shareable[-1] == turn.sent[-1]
+    told = session.rate(turn.id, "good")
+    assert "Drehmo" not in str(told.snapshot["messages"])
+    exported = store.export_conversation(turn.conversation_id)
+    assert "Drehmo" not in str(exported)
+    follow = ask(session, "Translate into German: The torque wrench is new.")
+    assert "Drehmo" not in str(follow.shareable)
 
 
 def test_they_can_be_switched_off_and_are_left_out_of_zero_shot(store: Store) -> None:
@@ -157,3 +174,62 @@ def test_the_router_tells_what_is_near_in_meaning() -> None:
     )
     assert near > far
     assert near > 0.5
+
+
+def test_the_strategy_of_a_turn_goes_before_that_of_the_settings(store: Store) -> None:
+    teach(session_on(store, "x", "y"))
+    question = "Translate into German: The torque wrench is missing."
+    few = ask(session_on(store, "z", strategy="zero_shot"), question, strategy="few_shot")
+    assert few.choice is not None
+    assert len(few.choice.personal) == 2
+    zero = ask(session_on(store, "z", strategy="zero_shot"), question)
+    assert zero.choice is not None
+    assert zero.choice.personal == ()
+
+
+def test_an_adapter_gets_a_prompt_without_them(store: Store) -> None:
+    class Adapted(Chooser):
+        def choose(self, task: str, **_: object) -> Choice:
+            return Choice("adapter", "measured best", adapter="translation-1")
+
+    session = session_on(store, "x", "y")
+    teach(session)
+    session._chooser = Adapted()
+    turn = ask(session, "Translate into German: The torque wrench is missing.")
+    assert turn.choice == Choice("adapter", "measured best", adapter="translation-1")
+    assert len(turn.sent) == 2
+
+
+def test_what_found_no_room_is_not_said_to_have_been_shown(store: Store) -> None:
+    teach(session_on(store, "x", "y"))
+    session = session_on(store, "z", context_tokens=512)
+    text = "Translate into German: The torque wrench is missing. " + "It is torque. " * 130
+    session._personal = PersonalShots(store.wanted_answers, lambda _t, all, _e: [0.9] * len(all))
+    turn = ask(session, text)
+    assert turn.choice is not None
+    assert len(turn.sent) == 2
+    assert turn.choice.personal == ()
+    assert "no room" in turn.choice.reason
+
+
+def test_of_many_only_the_likeliest_are_read() -> None:
+    answers = [
+        WantedAnswer(n, "qa", f"What is the mass of rock {n}, please tell me?", f"{n} kg")
+        for n in range(2000)
+    ]
+    near = WantedAnswer(1999, "qa", "How long does it take to boil an egg?", "Eight minutes.")
+    old = WantedAnswer(0, "qa", "How long does it take to boil an egg hard?", "Ten minutes.")
+    answers[1900], answers[0] = near, old
+    asked: list[list[str]] = []
+
+    def reading(
+        _turn: object, others: Sequence[tuple[str, str | None]], _engine: object = None
+    ) -> list[float]:
+        asked.append([text for text, _ in others])
+        return [0.9 if "egg" in text else 0.1 for text, _ in others]
+
+    found = PersonalShots(lambda: answers, reading).pick(
+        "How long does it take to boil an egg soft?", "qa", None, lang="en"
+    )
+    assert [one.example.target for one in found] == ["Eight minutes."]  # the old one is too old
+    assert [len(texts) for texts in asked] == [24, 24]

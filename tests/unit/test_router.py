@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from assistant.router.why import PREVIOUS
 from assistant.tasks import TASKS
 from assistant.testing import FakeEngine
 from assistant.training.router_head import LabelledTurn, fit_head, ngram_matrix, train_head
+from assistant.types import Route
 
 CONTEXT = "User: Translate to French: hello\nAssistant: Bonjour"
 SIZE = 8
@@ -664,3 +667,47 @@ def test_the_default_models_head_ships() -> None:
     assert head.background.projection.shape[0] == head.weight.shape[1]
     assert (folder / ADAPTER_FILE).is_file() == head.adapted
     assert Router().has_head(entry.sha256)
+
+
+# -- threads ---------------------------------------------------------------------------------------
+
+
+def test_what_another_thread_forgets_meanwhile_is_still_at_hand(heads: Path) -> None:
+    class Meanwhile(Reader):
+        """While it reads, another thread finds the memory full and empties it."""
+
+        def hidden_states(self, *given: Any, **more: Any) -> Floats:
+            made._vectors.clear()
+            return super().hidden_states(*given, **more)
+
+    made, engine = Router(heads=heads), Meanwhile(PLACES)
+    texts: list[tuple[str, str | None]] = [("odd", None), ("translate", None)]
+    made.nearness(texts[0], texts[:1], engine)
+    assert made.nearness(texts[0], texts, engine)[0] == pytest.approx(1.0)
+
+
+def test_what_is_remembered_is_bounded(heads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(router, "_MOST_VECTORS", 10)
+    made = Router(heads=heads)
+    for n in range(50):
+        made.route(f"text {n}")
+    assert len(made._vectors) <= 10
+
+
+def test_threads_admit_lessons_side_by_side(heads: Path) -> None:
+    taught = [Lesson(f"lesson {n}", None, TASKS[n % len(TASKS)]) for n in range(30)]
+    known: list[Lesson] = []
+    made = Router(heads=heads, lessons=lambda: list(known))
+
+    def turn(n: int) -> Route:
+        if n < len(taught):
+            known.append(taught[n])
+        return made.route(f"text {n}", None, Reader())
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            assert len(list(pool.map(turn, range(60)))) == 60
+    finally:
+        sys.setswitchinterval(before)

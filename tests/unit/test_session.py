@@ -838,3 +838,95 @@ def test_a_loop_is_ended_and_cut(make: Made) -> None:
     assert turn.answer == "Well then. I cannot say more about it."
     assert (turn.state, turn.finish_reason) == ("done", "stop")
     assert make.store.turn(turn.id).answer == turn.answer
+
+
+SOURCE = "The committee will meet again on Thursday to settle the budget for next year."
+
+
+def pieces_of(events: Sequence[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, AnswerPiece))
+
+
+def test_of_an_echo_behind_a_quotation_mark_nothing_is_shown(make: Made) -> None:
+    session = make(f'" 1. {SOURCE}', "委员会将于星期四再次开会。")
+    events = list(
+        session.ask(f"Translate into Chinese: {SOURCE}", options=AskOptions("translation"))
+    )
+    assert pieces_of(events) == events[-1].turn.answer == "委员会将于星期四再次开会。"  # type: ignore[union-attr]
+
+
+def test_an_echo_held_back_is_not_kept_when_the_second_answer_is_stopped(
+    make: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session_module, "_PARTIAL_EVERY_S", -1.0)
+    events = make(SOURCE, "委员会").ask(
+        f"Translate into Chinese: {SOURCE}", options=AskOptions("translation")
+    )
+    prepared = 0
+    while prepared < 2:
+        prepared += isinstance(next(events), TurnPrepared)
+    events.close()  # type: ignore[attr-defined]
+    turn = make.store.turn("last")
+    assert (turn.answer, turn.state) == ("", "cancelled")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_second_answer_that_is_not_ended_is_stored_with_its_own_plan(
+    make: Made, fails: bool
+) -> None:
+    class Second(FakeEngine):
+        def generate(self, messages: Any, decoding: Any, **more: Any) -> Iterator[Generation]:
+            if self.calls:
+                yield Generation("委员会")
+                raise EngineError("Out of memory.")
+            yield from super().generate(messages, decoding, **more)
+
+    events = make(engine=Second([SOURCE])).ask(
+        f"Translate into Chinese: {SOURCE}", options=AskOptions("translation")
+    )
+    while not isinstance(next(events), AnswerPiece):
+        pass
+    if fails:
+        with pytest.raises(EngineError):
+            next(events)
+    else:
+        events.close()  # type: ignore[attr-defined]
+    turn = make.store.turn("last")
+    assert (turn.answer, turn.state) == ("委员会", "failed" if fails else "cancelled")
+    assert turn.choice is not None
+    assert turn.choice.strategy == "zero_shot"
+    assert "repeated the text" in turn.choice.reason
+    assert len(turn.sent) == 2  # what the second answer is to
+
+
+def test_a_loop_of_signs_is_shown_before_it_is_cut(make: Made) -> None:
+    session = make("12 " * 60)
+    events = list(
+        session.ask(f"Translate into Chinese: {SOURCE}", options=AskOptions("translation"))
+    )
+    turn = events[-1].turn  # type: ignore[union-attr]
+    assert turn.answer.startswith("12")
+    assert pieces_of(events).startswith(turn.answer)
+
+
+def test_labels_that_are_no_text_reach_no_model(make: Made) -> None:
+    turn = finished(
+        make().ask("Fine", options=AskOptions("classification", labels=("a\udcff", "b")))
+    )
+    assert turn.probabilities is not None
+    assert list(turn.probabilities) == ["a\ufffd", "b"]
+    system = AskOptions("chat", system="Be \udcff.")
+    assert "\udcff" not in finished(make("Yes").ask("Hi", options=system)).sent[0].content
+
+
+def test_a_label_given_twice_has_one_probability(make: Made) -> None:
+    turn = finished(
+        make().ask("Fine", options=AskOptions("classification", labels=("a", "b", "a")))
+    )
+    assert turn.probabilities is not None
+    assert sum(turn.probabilities.values()) == pytest.approx(1)
+
+
+def test_every_probability_is_there_for_labels_equal_but_for_case(make: Made) -> None:
+    turn = finished(make().ask("Fine", options=AskOptions("classification", labels=("Yes", "yes"))))
+    assert turn.probabilities == pytest.approx({"Yes": 0.5, "yes": 0.5})

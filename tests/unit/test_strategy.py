@@ -329,3 +329,7 @@ def test_measurements_are_written_one_a_line_and_read_back(tmp_path: Path) -> No
     assert len(path.read_text(encoding="utf-8").splitlines()) == len(rows) + 2
     write_measurements(path, [])
     assert read_measurements(path) == []
+
+
+def test_a_score_that_is_no_number_is_no_measurement() -> None:
+    assert of_evaluation({**REPORT, "scores": {"f1": float("nan")}}, "f1") is None

@@ -1,0 +1,94 @@
+"""Classification by scoring labels against classification by generated text: accuracy and speed.
+
+Run ``python benchmarks/classification.py --data FOLDER``: every ``*.dev.jsonl`` in it, ``--limit`` rows each, the
+same prompts for both. Generated text counts as a label when it equals one (case, quotes and full stops
+aside). Speed is for one text at a time, as in the app, both in the same run, one after the other for each text.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+def main() -> int:
+    """Measure every file and write one JSON file."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with *.dev.jsonl")
+    parser.add_argument("--limit", type=int, default=100)
+    parser.add_argument("-m", "--model")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder to write to")
+    given = parser.parse_args()
+
+    from assistant.cli.common import user_settings
+    from assistant.evaluation.matrix import read_folder
+    from assistant.store.connection import IN_MEMORY
+    from assistant.store.store import Store
+    from assistant.wiring import make_session
+
+    session = make_session(user_settings(model=given.model), store=Store(IN_MEMORY))
+    engine = session.loader.get()
+    found: dict[str, Any] = {
+        "model": engine.info.model,
+        "date": datetime.date.today().isoformat(),
+        "sets": {},
+    }
+    sys.stdout.write(
+        "| data | n | generated | scored | times as fast |\n|---|---:|---:|---:|---:|\n"
+    )
+    for data in read_folder(given.data, ["classification"]):
+        row = measured(data.examples.rows, given.limit, session.planner, engine)
+        found["sets"][data.name] = row
+        sys.stdout.write(
+            f"| {data.name} | {row['n']} | {row['generated']:.1f} | {row['scored']:.1f} | "
+            f"{row['generated_s'] / row['scored_s']:.2f} |\n"
+        )
+        sys.stdout.flush()
+    file = given.results / f"classification-{found['date']}-{found['model']}.json"
+    file.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+def measured(rows: Sequence[Any], limit: int, planner: Any, engine: Any) -> dict[str, float]:
+    """Return accuracies (0 to 100) and mean seconds a text of both ways."""
+    from assistant.answering import AskOptions
+    from assistant.evaluation.classes import same
+    from assistant.evaluation.examples import sample
+    from assistant.evaluation.predict import plan_for
+    from assistant.label_scoring import classify
+
+    options = AskOptions(strategy="few_shot", shots=4, personal=False, temperature=0.0)
+    right = {"generated": 0, "scored": 0}
+    taken = {"generated": 0.0, "scored": 0.0}
+    examples = sample(rows, limit, 0)
+    for number, example in enumerate(examples):
+        plan = plan_for(example, planner, engine, options)
+        # Each text is read anew by whoever comes first: they take turns.
+        for way in ("generated", "scored") if number % 2 else ("scored", "generated"):
+            start = time.perf_counter()
+            if way == "scored":
+                said = classify(plan, planner, engine).best
+            else:
+                said = "".join(
+                    piece.text for piece in engine.generate(plan.messages, plan.decoding)
+                )
+            taken[way] += time.perf_counter() - start
+            right[way] += same(said) == same(example.target)
+    count = len(examples)
+    return {
+        "n": count,
+        **{way: 100 * hits / count for way, hits in right.items()},
+        **{f"{way}_s": seconds / count for way, seconds in taken.items()},
+    }
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
