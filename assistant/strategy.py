@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,11 +19,15 @@ MARGIN = 1.0
 
 @dataclass(frozen=True, slots=True)
 class _Ranked:
-    """A way of answering with its mean over the data that all ways were measured on."""
+    """A way of answering with its mean over the data that all ways were measured on.
+
+    ``error`` is the standard error of that mean, in points.
+    """
 
     row: Measurement
     mean: float
     sets: int
+    error: float = 0.0
 
 
 class Chooser:
@@ -129,10 +134,20 @@ def _compared(rows: Sequence[Measurement]) -> list[_Ranked]:
     ways = [data for data in by_way.values() if widest in data]
     shared = sorted(set.intersection(*(set(data) for data in ways)))
     found = [
-        _Ranked(data[shared[0]], sum(data[one].value for one in shared) / len(shared), len(shared))
+        _Ranked(
+            data[shared[0]],
+            sum(data[one].value for one in shared) / len(shared),
+            len(shared),
+            math.hypot(*(_error(data[one]) for one in shared)) / len(shared),
+        )
         for data in ways
     ]
     return sorted(found, key=lambda one: -one.mean)
+
+
+def _error(row: Measurement) -> float:
+    """Return the standard error behind a 95 % interval."""
+    return (row.high - row.low) / 2 / 1.96
 
 
 def _cost(row: Measurement) -> tuple[int, int]:
@@ -146,9 +161,12 @@ def _cost(row: Measurement) -> tuple[int, int]:
 
 
 def _best(ranked: Sequence[_Ranked]) -> _Ranked:
-    """Return the cheapest of those that are within the margin of the best."""
-    top = max(one.mean for one in ranked)
-    near = [one for one in ranked if one.mean >= top - MARGIN]
+    """Return the cheapest of those within one standard error of the best, or within the margin.
+
+    Below that a lead may be chance (the one-standard-error rule, Breiman et al. 1984).
+    """
+    top = max(ranked, key=lambda one: one.mean)
+    near = [one for one in ranked if one.mean >= top.mean - max(MARGIN, top.error)]
     return min(near, key=lambda one: (_cost(one.row), -one.mean))
 
 

@@ -79,7 +79,7 @@ def parse_way(text: str) -> Way:
 def print_table(rows: list[Measurement]) -> None:
     """Print one line a data set, one column a way; the best is marked."""
     ways = list(dict.fromkeys(row.way for row in rows))
-    click.echo(f"{'':<34}" + "".join(f"{way:>24}" for way in ways))
+    click.echo(f"{'':<44}" + "".join(f"{way:>24}" for way in ways))
     for name in dict.fromkeys((row.data, row.lang) for row in rows):
         line = [row for row in rows if (row.data, row.lang) == name]
         best = max(row.value for row in line)
@@ -89,7 +89,7 @@ def print_table(rows: list[Measurement]) -> None:
             for row in line
         }
         title = f"{name[0]} {line[0].metric} n={line[0].n}"
-        click.echo(f"{title[:33]:<34}" + "".join(f"{cells.get(way, ''):>24}" for way in ways))
+        click.echo(f"{title[:43]:<44}" + "".join(f"{cells.get(way, ''):>24}" for way in ways))
 
 
 def _default_ways() -> list[Way]:

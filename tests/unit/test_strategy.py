@@ -18,7 +18,9 @@ from assistant.measured import (
 from assistant.strategy import Chooser
 
 
-def measured(value: float, strategy: str = "zero_shot", shots: int = 0, **more: Any) -> Measurement:
+def measured(
+    value: float, strategy: str = "zero_shot", shots: int = 0, spread: float = 1.5, **more: Any
+) -> Measurement:
     given: dict[str, Any] = {
         "model": "m",
         "task": "qa",
@@ -31,8 +33,8 @@ def measured(value: float, strategy: str = "zero_shot", shots: int = 0, **more: 
     return Measurement(
         strategy=strategy,  # type: ignore[arg-type]
         value=value,
-        low=value - 3,
-        high=value + 3,
+        low=value - spread,
+        high=value + spread,
         shots=shots,
         **given,
     )
@@ -155,6 +157,19 @@ def test_a_dearer_way_must_be_clearly_ahead(
 ) -> None:
     assert chosen(*rows) == wanted
     assert chosen(*reversed(rows)) == wanted
+
+
+def test_a_lead_that_may_be_chance_is_none() -> None:
+    wide = [measured(43, spread=10), few(47, spread=10)]
+    assert chosen(*wide) == ("zero_shot", 0, False)
+    assert chosen(measured(43, spread=4), few(47, spread=4)) == ("few_shot", 4, False)
+    # several data sets together are surer than one
+    several = [
+        one
+        for data in "abcdefgh"
+        for one in (measured(43, spread=10, data=data), few(47, spread=10, data=data))
+    ]
+    assert chosen(*several) == ("few_shot", 4, False)
 
 
 def test_a_way_measured_on_other_data_does_not_spoil_the_comparison() -> None:
