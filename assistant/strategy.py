@@ -182,4 +182,6 @@ def _measured(ranked: Sequence[_Ranked]) -> Choice:
         reason += f" ({row.lang})"
     if against:
         reason += f", against {against}"
+    if any(one.mean > chosen.mean for one in ranked):
+        reason += "; the lead of the dearer may be chance"
     return Choice(row.strategy, reason, row.adapter, row.shots, row.nearest)
