@@ -5,14 +5,18 @@ The session and the evaluation both come through here, so that what is measured 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from assistant import context
+from assistant.adapters.names import canonical
+from assistant.adapters.shelf import Shelf
 from assistant.answer_checks import TranslationWatch
 from assistant.calibration import Calibrations
 from assistant.config import Settings
 from assistant.engine.base import Engine
+from assistant.errors import AdapterError
 from assistant.parted import part
 from assistant.passages import Count, relevant
 from assistant.personal import PersonalShot, PersonalShots, request_language
@@ -20,7 +24,10 @@ from assistant.prompts import Prompts, Rendered
 from assistant.request import Request, read_request
 from assistant.strategy import Chooser
 from assistant.tasks import decoding_for
-from assistant.types import Choice, Decoding, Message, Turn
+from assistant.types import Choice, Decoding, Generation, Message, Turn
+
+ADAPTER = "adapter"
+"""The variant of a prompt file that an adapter is trained on, where the file has one."""
 
 LONG_PASSAGE = 900
 """Tokens of a passage that are read for a question; of a longer one the parts it is about."""
@@ -78,7 +85,10 @@ class Plan:
 
 
 class Planner:
-    """Makes plans with one user's prompts, settings and measured strategies."""
+    """Makes plans with one user's prompts, settings and measured strategies.
+
+    ``shelf`` has the trained adapters; a plan that uses one leaves it loaded in the engine.
+    """
 
     def __init__(
         self,
@@ -87,12 +97,26 @@ class Planner:
         chooser: Chooser,
         personal: PersonalShots | None = None,
         calibrations: Calibrations | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
         self.prompts = prompts
         self.settings = settings
-        self.chooser = chooser
         self.personal = personal
         self.calibrations = calibrations or Calibrations()
+        self.shelf = shelf
+        self._chooser = chooser
+
+    @property
+    def chooser(self) -> Chooser:
+        """Return what decides, with the adapters that are in use now for the settings' model."""
+        return self.chooser_for(canonical(self.settings.model))
+
+    def chooser_for(self, model: str) -> Chooser:
+        """Return what decides for a model, with its adapters and what their records say of them."""
+        if self.shelf is None:
+            return self._chooser
+        there, rows = self.shelf.look(model), self._chooser.rows
+        return Chooser((*rows, *there.measurements(model, rows)), there.in_use, tuple(there.cards))
 
     def plan(
         self,
@@ -111,66 +135,28 @@ class Planner:
             UsageError: a strategy is unknown.
             AdapterError: the adapter asked for is not here.
         """
-        prompt = self.prompts.get(task)
-        request = read_request(
-            text,
-            task=task,
-            prompt=prompt,
-            labels=tuple(dict.fromkeys(options.labels)),  # one probability each
-            to=options.to,
-            default_to=self.settings.translate_to,
-            earlier=earlier,
-        )
-        if task == "qa":
-            room = min(LONG_PASSAGE, self.limit(engine) // 2)
-            request = _about_the_question(request, engine.count_text_tokens, room)
+        request = self._request(text, task, options, engine, earlier)
         choice = self._choice(task, request, options, engine)
         own = self._own_shots(text, task, request, choice, options, engine, earlier)
         choice = _with_own(choice, own)
         decoding = self._decoding(task, options)
-        history = context.relevant_turns(task, text, request.has_passage, earlier)
-        last: Rendered | None = None
-        shown = 0
-
-        def render(messages: Sequence[Message], shots: int) -> Sequence[Message]:
-            nonlocal last, shown
-            shown = shots
-            last = self.prompts.render(
-                task,
-                request.text,
-                strategy=choice.strategy if shots else "zero_shot",
-                lang=request.lang,
-                variables=request.variables,
-                history=messages,
-                system=system,
-                shots=choice.shots if shots else 0,
-                tags=request.tags,
-                nearest=choice.nearest,
-                more=[one.example for one in own] if shots else (),
-            )
-            return last.messages
-
+        prompt = _Prompt(self.prompts, task, request, choice, own, system)
         fitted = context.fit(
-            render,
-            history,
+            prompt,
+            context.relevant_turns(task, text, request.has_passage, earlier),
             shots=choice.shots + len(own),
             count=engine.count_tokens,
             limit=self.limit(engine),
             max_tokens=decoding.max_tokens,
         )
-        assert last is not None
-        choice = _as_shown(choice, shown)
-        from_file = len(last.shots) - len(choice.personal)
-        fixed = 0 if choice.nearest else from_file
-        if choice.personal:
-            choice = replace(choice, personal_at=1 + 2 * from_file)
+        choice, stable = prompt.shown()
         return Plan(
             request=request,
             choice=choice,
             decoding=replace(decoding, max_tokens=fitted.max_tokens),
             messages=fitted.messages,
-            stable=1 + 2 * fixed,
-            prompt_version=last.version,
+            stable=stable,
+            prompt_version=prompt.last.version,
             prompt_tokens=fitted.prompt_tokens,
             left_out_turns=fitted.left_out_turns,
         )
@@ -185,34 +171,105 @@ class Planner:
         *,
         earlier: Sequence[Turn] = (),
         system: str | None = None,
-    ) -> Plan:
+    ) -> Plan | None:
         """Return another way to answer a turn whose answer by ``plan`` came out plainly wrong.
 
-        Examples help a model that repeats the text instead of translating it; where they were there
-        already, it does better without them.
+        ``None`` where what the user fixed leaves no other way.
         """
-        few = plan.choice.strategy == "few_shot"
-        other = replace(
-            options,
-            strategy="zero_shot" if few else "few_shot",
-            adapter=None,
-            shots=None if few else 4,
-        )
+        other = self.other_way(plan, options)
+        if other is None:
+            return None
         found = self.plan(text, task, other, engine, earlier=earlier, system=system)
-        reason = (
-            f"{found.choice.strategy.replace('_', '-')}, because the first answer repeated the text"
-        )
+        reason = f"{_named(found.choice)}, because the first answer repeated the text"
         return replace(found, choice=replace(found.choice, reason=reason))
+
+    def other_way(self, plan: Plan, options: AskOptions) -> AskOptions | None:
+        """Return options for a second try within what the user asked for; ``None`` without any.
+
+        Examples help a model that repeats the text instead of translating it; where they were there
+        already, it does better without them. A strategy that was asked for is kept: few-shot has
+        other examples left, those most like the text or else fixed ones, or another number of them.
+        """
+        wanted = self._wanted(options)
+        few = plan.choice.strategy == "few_shot"
+        if wanted == "adapter" and plan.choice.strategy != "adapter":
+            wanted = "auto"  # the settings want one, and there is none for this task
+        if options.adapter is not None or wanted in ("zero_shot", "adapter"):
+            return None
+        if wanted == "auto":
+            strategy = "zero_shot" if few else "few_shot"
+            return replace(options, strategy=strategy, shots=None if few else 4)
+        shown = plan.choice.shots
+        if options.nearest is None and shown:
+            return replace(options, nearest=not plan.choice.nearest)
+        if options.shots is None:
+            return replace(options, shots=2 if shown > 2 else 4)
+        return None
 
     def limit(self, engine: Engine) -> int:
         """Return how many tokens of the model's window may be used."""
         own = self.settings.context_tokens
         return min(own, engine.info.context_length) if own else engine.info.context_length
 
+    def _request(
+        self,
+        text: str,
+        task: str,
+        options: AskOptions,
+        engine: Engine,
+        earlier: Sequence[Turn],
+    ) -> Request:
+        """Return what a turn asks for, with a passage as long as it is read for a question."""
+        request = read_request(
+            text,
+            task=task,
+            prompt=self.prompts.get(task),
+            labels=tuple(dict.fromkeys(options.labels)),  # one probability each
+            to=options.to,
+            default_to=self.settings.translate_to,
+            earlier=earlier,
+        )
+        if task != "qa":
+            return request
+        room = min(LONG_PASSAGE, self.limit(engine) // 2)
+        return _about_the_question(request, engine.count_text_tokens, room)
+
     def _choice(self, task: str, request: Request, options: AskOptions, engine: Engine) -> Choice:
-        choice = self.chooser.choose(
+        """Return the way to answer; its adapter is loaded.
+
+        Where nobody asked for the adapter, one that cannot be loaded is done without.
+        """
+        chooser = self.chooser_for(engine.info.model)
+        asked = options.adapter is not None or options.strategy == "adapter"
+        wanted, why = self._wanted(options), ""
+        if wanted == "adapter" and not asked and chooser.adapters and task not in chooser.adapters:
+            wanted, why = "auto", f"; no adapter is in use for {task}"
+        choice = self._chosen(chooser, task, request, options, engine, wanted)
+        if choice.adapter is None or self.shelf is None:
+            return replace(choice, reason=choice.reason + why)
+        try:
+            self.shelf.load(choice.adapter, engine)
+        except AdapterError as error:
+            if asked:
+                raise
+            other = chooser.without(choice.adapter)
+            why = f"; adapter {choice.adapter} cannot be used: {error.message}"
+            choice = self._chosen(other, task, request, options, engine, "auto")
+            return replace(choice, reason=choice.reason + why)
+        return choice
+
+    def _chosen(
+        self,
+        chooser: Chooser,
+        task: str,
+        request: Request,
+        options: AskOptions,
+        engine: Engine,
+        wanted: str,
+    ) -> Choice:
+        choice = chooser.choose(
             task,
-            requested=self._wanted(options),
+            requested=wanted,
             adapter=options.adapter,
             default_shots=self.prompts.get(task).shots_for(request.tags),
             model=engine.info.model,
@@ -269,6 +326,80 @@ class Planner:
             if getattr(source, name) is not None
         }
         return replace(decoding_for(task, self.prompts.get(task).decoding), **given)
+
+
+class _Prompt:
+    """The prompt of one turn: called with a history and a number of examples, it gives the messages.
+
+    ``last`` is what was rendered at last, which is what is going to be sent.
+    """
+
+    last: Rendered
+
+    def __init__(
+        self,
+        prompts: Prompts,
+        task: str,
+        request: Request,
+        choice: Choice,
+        own: Sequence[PersonalShot],
+        system: str | None,
+    ) -> None:
+        self._prompts = prompts
+        self._task = task
+        self._request = request
+        self._choice = choice
+        self._own = own
+        self._system = system
+        self._shots = 0
+
+    def __call__(self, history: Sequence[Message], shots: int) -> Sequence[Message]:
+        self._shots = shots
+        self.last = self._prompts.render(
+            self._task,
+            self._request.text,
+            strategy=self._choice.strategy if shots else "zero_shot",
+            lang=self._request.lang,
+            variables=self._request.variables,
+            history=history,
+            system=self._system,
+            shots=self._choice.shots if shots else 0,
+            tags=(*self._request.tags, *([ADAPTER] if self._choice.strategy == ADAPTER else [])),
+            nearest=self._choice.nearest,
+            more=[one.example for one in self._own] if shots else (),
+        )
+        return self.last.messages
+
+    def shown(self) -> tuple[Choice, int]:
+        """Return the choice as it came out, and how many messages any such turn begins with."""
+        choice = _as_shown(self._choice, self._shots)
+        from_file = len(self.last.shots) - len(choice.personal)
+        if choice.personal:
+            choice = replace(choice, personal_at=1 + 2 * from_file)
+        return choice, 1 + 2 * (0 if choice.nearest else from_file)
+
+
+def _named(choice: Choice) -> str:
+    """Return a way of answering as a reason begins with it."""
+    name = choice.strategy.replace("_", "-")
+    return f"{name} with the nearest examples" if choice.nearest else name
+
+
+def complete(
+    plans: Sequence[Plan], engine: Engine, stop: threading.Event | None
+) -> list[Generation]:
+    """Return the answers to several plans, computed side by side, each with its plan's adapter.
+
+    One whose prompt nearly fills the window has less room than the others; the engine sees to that.
+    """
+    most = max(plans, key=lambda plan: plan.decoding.max_tokens).decoding
+    found: dict[int, Generation] = {}
+    for adapter in dict.fromkeys(plan.choice.adapter for plan in plans):
+        at = [i for i, plan in enumerate(plans) if plan.choice.adapter == adapter]
+        prompts = [plans[i].messages for i in at]
+        done = engine.complete(prompts, most, adapter=adapter, stop=stop)
+        found |= dict(zip(at, done, strict=True))
+    return [found[i] for i in range(len(plans))]
 
 
 def _about_the_question(request: Request, count: Count, room: int) -> Request:

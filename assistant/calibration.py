@@ -2,13 +2,14 @@
 
 A small model prefers some labels whatever the text says, often those that stand first or last in the
 list, and is surer than it should be. For a set of labels one number a label and one weight set both right
-(vector scaling, Guo et al. 2017). A second view of the text, in which the labels are not listed and so
-have no places to prefer, is weighed in where the examples show that it helps. Which labels a model
+(vector scaling, Guo et al. 2017). Further views of the text, by a prompt in which the labels are not listed
+and so have no places to prefer, are weighed in where the examples show that they help. Which labels a model
 prefers depends on model, adapter and prompt, so a correction belongs to all of these.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,9 +26,15 @@ SHIPPED = Path(__file__).with_name("calibrations.json")
 LEAST_EXAMPLES = 30
 """Labelled examples below which a fit says more about chance than about the model."""
 
+BINS = 10
+"""Bins of equal width in which a probability is compared with how often it came true."""
+
 Floats = NDArray[Any]
 
-_WORTH = 0.01
+_WORTH = 0.03
+"""By how much (nats an example) a further view has to lower the loss: the second prompt costs as much time
+as the first, and what helps less than this changed accuracy by two points at most.
+"""
 
 _PULLS = (0.05, 0.5, 5.0)
 """How strongly the biases may be held near zero (ridge); the one that does best on left-out parts is taken:
@@ -39,7 +46,7 @@ class Calibration:
     """A fitted correction: chances are proportional to exp(sum of weight * logprob over views + bias).
 
     Attributes:
-        weights: of the prompt's view and of the bare one; 0 means that the bare view is not needed.
+        weights: of the views in the order of ``label_scoring.views``; later ones may be left out.
         way: strategy, number of examples and how they are picked, as in ``few_shot:4:fixed``.
         labels: the label set, sorted, lower case.
         n: examples it was fitted on.
@@ -51,7 +58,7 @@ class Calibration:
     adapter: str | None
     way: str
     labels: tuple[str, ...]
-    weights: tuple[float, float]
+    weights: tuple[float, ...]
     bias: Mapping[str, float]
     n: int
     ece: tuple[float, float] = (0.0, 0.0)
@@ -60,8 +67,8 @@ class Calibration:
 
     @property
     def needs_bare(self) -> bool:
-        """Whether the bare view has to be scored too."""
-        return self.weights[1] != 0.0
+        """Whether a second prompt has to be read."""
+        return len(self.weights) > 1
 
     def corrected(self, views: Sequence[Mapping[str, float]]) -> dict[str, float]:
         """Return the probabilities of the labels from their log-probabilities in each view."""
@@ -81,6 +88,15 @@ class Calibrations:
 
     def __init__(self, rows: Iterable[Calibration] = ()) -> None:
         self._rows = {_key(row): row for row in rows}
+
+    @property
+    def digest(self) -> str:
+        """Return a few characters that change with any correction."""
+        said = [
+            [*map(str, _key(row)), row.weights, sorted(row.bias.items())]
+            for row in self._rows.values()
+        ]
+        return hashlib.sha256(repr(sorted(said)).encode()).hexdigest()[:12]
 
     def find(
         self, model: str, adapter: str | None, way: str, labels: Sequence[str]
@@ -106,9 +122,9 @@ def fit(
 ) -> Calibration:
     """Fit a correction to the labels' log-probabilities (nats) and the right labels.
 
-    ``views`` has, for each example, those of the prompt's view and, where it was scored, of the bare
-    one. Accuracy and calibration error are those of ``folds`` parts, each corrected by a fit on the
-    others. The bare view is taken only if it lowers the loss there by a hundredth: it costs time.
+    ``views`` has, for each example, one or several views of the labels. Accuracy and calibration error
+    are those of ``folds`` parts, each corrected by a fit on the others. A further view is taken only if
+    it lowers the loss there enough to be worth its time.
 
     Raises:
         ValueError: the label sets differ, or there are fewer than 30 examples.
@@ -122,7 +138,6 @@ def fit(
     right = np.array([names.index(_name(target)) for target in targets])
     part = np.random.default_rng(0).permutation(len(right)) % folds
     views_used, pull, corrected = _best_fit(logs, right, part)
-    bare = views_used == 2
     # The likeliest probabilities are not the best calibrated ones: rare bad misses make them timid.
     sharper = _sharpness(corrected, right)
     scales, bias = (sharper * one for one in _fitted(logs[:, :views_used], right, pull))
@@ -132,7 +147,7 @@ def fit(
         adapter,
         way,
         names,
-        (round(float(scales[0]), 4), round(float(scales[1]), 4) if bare else 0.0),
+        tuple(round(float(scale), 4) for scale in scales),
         {name: round(float(value), 4) for name, value in zip(names, bias, strict=True)},
         len(right),
         (_ece(logs[:, 0], right), _ece(corrected, right)),
@@ -252,16 +267,26 @@ def _accuracy(logits: Floats, right: Floats) -> float:
     return round(100 * float((logits.argmax(axis=1) == right).mean()), 1)
 
 
-def _ece(logits: Floats, right: Floats, bins: int = 10) -> float:
+def _ece(logits: Floats, right: Floats) -> float:
     chances = _softmax(logits)
-    sure, hit = chances.max(axis=1), chances.argmax(axis=1) == right
-    at = np.minimum((sure * bins).astype(int), bins - 1)
-    return round(
-        float(
-            sum(
-                (at == one).mean() * abs(sure[at == one].mean() - hit[at == one].mean())
-                for one in np.unique(at)
-            )
-        ),
-        4,
-    )
+    return round(calibration_error(chances.max(axis=1), chances.argmax(axis=1) == right), 4)
+
+
+def calibration_error(said: Floats, right: Floats) -> float:
+    """Return the expected calibration error (Naeini et al. 2015), 0 to 1.
+
+    How far the probability ``said`` of each answer is from how often such answers are ``right`` (0 or
+    1), on average over the answers.
+    """
+    bins = reliability(said, right)
+    return sum(count * abs(mean - share) for mean, share, count in bins) / len(said)
+
+
+def reliability(said: Floats, right: Floats) -> list[tuple[float, float, int]]:
+    """Return mean probability, share of right answers and count of each bin that has any.
+
+    The bins are of equal width, a probability of 1 is in the last.
+    """
+    at = np.minimum((said * BINS).astype(int), BINS - 1)
+    parts = [at == one for one in np.unique(at)]
+    return [(float(said[p].mean()), float(right[p].mean()), int(p.sum())) for p in parts]

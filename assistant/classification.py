@@ -1,23 +1,21 @@
-"""Classification by scoring the labels: exact, one probability a label, no text to parse.
+"""Classification by choosing among labels: exact, one probability a label, no text to parse.
 
-The score of a label is the model's log-probability of that label as its whole answer, end of
-turn included, so that labels of different length compete fairly as complete answers.
+A label's probability is the model's where the answer has to be one of the labels, so that long and short
+ones compete fairly (see :mod:`assistant.engine.choices`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-
-from assistant.engine.base import CandidateScore
+from collections.abc import Mapping
 
 
-def probabilities(labels: Sequence[str], scores: Sequence[CandidateScore]) -> dict[str, float]:
-    """Return the softmax of the candidates' log-probabilities, one entry a label."""
-    top = max(score.logprob for score in scores)
-    weights = [math.exp(score.logprob - top) for score in scores]
-    total = sum(weights)
-    return {label: weight / total for label, weight in zip(labels, weights, strict=True)}
+def probabilities(logprobs: Mapping[str, float]) -> dict[str, float]:
+    """Return the softmax of log-probabilities (nats), one entry a label."""
+    top = max(logprobs.values())
+    weights = {label: math.exp(value - top) for label, value in logprobs.items()}
+    total = sum(weights.values())
+    return {label: weight / total for label, weight in weights.items()}
 
 
 _SURE_FROM = 0.5

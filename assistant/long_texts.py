@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from assistant.answer_checks import loop_start
-from assistant.answering import AskOptions, Planner
+from assistant.answering import AskOptions, Planner, complete
 from assistant.engine.base import Engine
 from assistant.errors import Cancelled
 from assistant.parted import part
@@ -99,12 +99,7 @@ def _summaries(
     request = _REQUESTS.get(lang, _REQUESTS["en"])
     options = replace(options, max_tokens=_SECTION_TOKENS, personal=False)
     plans = [planner.plan(f"{request}\n\n{one}", "summarization", options, engine) for one in parts]
-    found = engine.complete(
-        [plan.messages for plan in plans],
-        plans[0].decoding,
-        adapter=plans[0].choice.adapter,
-        stop=stop,
-    )
+    found = complete(plans, engine, stop)
     if stop is not None and stop.is_set():
         raise Cancelled("Stopped while the parts were read.")
     return [_told_once(one) for one in found]

@@ -64,7 +64,7 @@ def read_request(
         whole = _with_text_meant(text, task, earlier)
         if whole != text:
             text, to = whole, to or understand.language_mentioned(text)
-    instruction, passage = understand.split_request(text)
+    instruction, passage = understand.split_request(text, task)
     lang = understand.detect_language(instruction or text)
     if task == "translation":
         return _translation(text, passage, lang, to, default_to)

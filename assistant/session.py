@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from assistant import context
+from assistant.adapters.keeper import Keeper
+from assistant.adapters.shelf import Shelf
 from assistant.answer_checks import loop_start
 from assistant.answering import AskOptions, Plan, Planner
 from assistant.calibration import Calibrations
@@ -39,7 +41,9 @@ from assistant.paths import Paths, user_paths
 from assistant.personal import PersonalShots
 from assistant.prompts import Prompts
 from assistant.router.router import Reasons
+from assistant.side_by_side import ALONE, IN_USE, Request, SideEvent, Ways, answer_twice
 from assistant.store.connection import storable
+from assistant.store.preferences import Preference, Verdict
 from assistant.store.store import Store
 from assistant.strategy import Chooser
 from assistant.tasks import TASKS
@@ -118,8 +122,10 @@ class Session:
         chooser: Chooser | None = None,
         personal: PersonalShots | None = None,
         calibrations: Calibrations | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
         self._reload = reload
+        self._shelf = shelf
         self._chooser = chooser or Chooser()
         self._personal = personal
         self._calibrations = calibrations
@@ -134,7 +140,12 @@ class Session:
     def planner(self) -> Planner:
         """Return what plans answers, with the settings of now."""
         return Planner(
-            self.prompts, self.settings, self._chooser, self._personal, self._calibrations
+            self.prompts,
+            self.settings,
+            self._chooser,
+            self._personal,
+            self._calibrations,
+            self._shelf,
         )
 
     # -- turns ---------------------------------------------------------------------------------
@@ -224,6 +235,52 @@ class Session:
             decide=decide,
         )
 
+    def compare(
+        self,
+        request: Request,
+        ways: Ways = (ALONE, IN_USE),
+        *,
+        stop: threading.Event | None = None,
+    ) -> Iterator[SideEvent]:
+        """Answer one request in two ways, left then right, without storing a turn.
+
+        By default it is the model alone against the adapter in use.
+
+        Raises:
+            AssistantError: a way is not open (no such adapter), or an answer failed.
+        """
+        yield from answer_twice(self, request, ways, stop)
+
+    def apart(self, store: Store, *, adapters: bool) -> Session:
+        """Return a session like this one on another store; without ``adapters`` it has none."""
+        settings = self.settings
+        if not adapters and settings.strategy == "adapter":
+            settings = settings.model_copy(update={"strategy": "auto"})
+        return Session(
+            store,
+            self.loader,
+            self.router,
+            self.prompts,
+            settings,
+            paths=self._paths,
+            chooser=self._chooser,
+            personal=self._personal,
+            calibrations=self._calibrations,
+            shelf=self._shelf if adapters else None,
+        )
+
+    def prefer(
+        self,
+        left: Turn,
+        right: Turn,
+        choice: Verdict,
+        *,
+        blind: bool = False,
+        turn_id: str | None = None,
+    ) -> Preference:
+        """Store which of the two answers of a comparison was better (see ``compare``)."""
+        return self.store.add_preference(left, right, choice, blind=blind, turn_id=turn_id)
+
     def route(self, text: str, previous_turn: str | None = None) -> Route:
         """Return the route of a text without answering it (waits for the engine)."""
         return self.router.route(text, previous_turn, self.loader.get())
@@ -265,6 +322,13 @@ class Session:
         """Return the names of all tasks: the five built in, then the user's own."""
         own = [name for name in self.prompts.tasks() if name not in TASKS]
         return [*TASKS, *own]
+
+    @property
+    def adapters(self) -> Keeper | None:
+        """Return what looks after the trained adapters, ``None`` where there is no place for any."""
+        if self._shelf is None:
+            return None
+        return Keeper(self._shelf.registry, self._paths, self.settings.model)
 
     # -- models --------------------------------------------------------------------------------
 
@@ -333,10 +397,11 @@ class Session:
         yield TurnPrepared(turn)
 
         if plan.request.labels:
-            yield from self._classify(turn, plan, engine, clock)
+            yield from self._classify(turn, plan, engine, clock, stop)
             return
+        watched = self.planner.other_way(plan, options) is not None
         with suppress(_Wrong):
-            yield from self._generate(turn, plan, engine, clock, stop)
+            yield from self._generate(turn, plan, engine, clock, stop, watched=watched)
             return
         plan = self._plan(turn, text, options, earlier, engine, wrong=plan)
         turn = _planned(turn, plan)
@@ -378,11 +443,21 @@ class Session:
         task = turn.route.task
         if wrong is None:
             return self.planner.plan(text, task, options, engine, earlier=earlier, system=system)
-        return self.planner.again(
+        other = self.planner.again(
             text, task, wrong, options, engine, earlier=earlier, system=system
         )
+        return other or wrong
 
-    def _classify(self, turn: Turn, plan: Plan, engine: Engine, clock: _Clock) -> Iterator[Event]:
+    def _classify(
+        self,
+        turn: Turn,
+        plan: Plan,
+        engine: Engine,
+        clock: _Clock,
+        stop: threading.Event | None,
+    ) -> Iterator[Event]:
+        if stop is not None and stop.is_set():
+            raise Cancelled("Stopped before the labels were scored.")
         found = classify(plan, self.planner, engine)
         answer = found.best
         clock.first_token_s = clock.elapsed()
@@ -391,7 +466,7 @@ class Session:
             turn,
             answer=answer,
             probabilities=found.chances,
-            usage=replace(turn.usage, completion_tokens=found.tokens),
+            usage=replace(turn.usage, completion_tokens=engine.count_text_tokens(answer)),
             state="done",
             finish_reason="stop",
             timing=Timing(clock.route_s, clock.first_token_s, clock.elapsed(), 0.0),
@@ -410,6 +485,8 @@ class Session:
         watched: bool = True,
     ) -> Iterator[Event]:
         """Stream the answer; what may turn out to be wrong is held back until that is clear.
+
+        Not ``watched``, it is shown as it comes: there is no other way left to try.
 
         Raises:
             _Wrong: it is plainly wrong; nothing of it was shown.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from assistant.adapters.names import match, those
 from assistant.errors import AdapterError, UsageError
 from assistant.measured import Measurement, nearest_language
 from assistant.types import Choice
@@ -33,16 +34,30 @@ class _Ranked:
 class Chooser:
     """Decides from measurements; where there are none, from the defaults of the prompt files.
 
-    ``adapters`` names the adapter in use a task.
+    ``rows`` may be a function, which is asked each time: it gives what was measured by then.
+    ``adapters`` names the adapter in use a task (``task/version``), ``installed`` all that there are for
+    the model.
     """
 
     def __init__(
         self,
-        rows: Sequence[Measurement] = (),
+        rows: Sequence[Measurement] | Callable[[], Sequence[Measurement]] = (),
         adapters: Mapping[str, str] | None = None,
+        installed: Sequence[str] = (),
     ) -> None:
-        self.rows = tuple(rows)
+        self._rows = rows if callable(rows) else tuple(rows)
         self.adapters = dict(adapters or {})
+        self.installed = tuple(installed)
+
+    @property
+    def rows(self) -> tuple[Measurement, ...]:
+        """Return what was measured."""
+        return tuple(self._rows()) if callable(self._rows) else self._rows
+
+    def without(self, name: str) -> Chooser:
+        """Return one that decides as if this adapter were not in use."""
+        left = {task: one for task, one in self.adapters.items() if one != name}
+        return Chooser(self._rows, left, self.installed)
 
     def choose(
         self,
@@ -62,7 +77,8 @@ class Chooser:
 
         Raises:
             UsageError: ``requested`` is not a strategy.
-            AdapterError: an adapter was asked for and none is installed.
+            UsageError: several adapters may be meant.
+            AdapterError: an adapter was asked for and is not there.
         """
         if requested not in STRATEGIES:
             raise UsageError(
@@ -109,13 +125,40 @@ class Chooser:
         own = _compared([row for row in nearest_language(rows, lang) if row.own])
         if len(own) > 1:
             return own
-        return _compared(nearest_language([row for row in rows if not row.own], lang)) or own
+        shipped = [row for row in rows if not row.own]
+        trained = _compared(_where_trained(shipped, lang))
+        if len(trained) > 1:
+            return trained
+        return _compared(nearest_language(shipped, lang)) or own
 
     def _adapter(self, task: str, adapter: str | None) -> Choice:
-        raise AdapterError(
-            f"No adapter{f' named {adapter!r}' if adapter else ''} is installed for {task}.",
-            "Use --strategy few_shot or --strategy auto.",
-        )
+        """Return the choice of an adapter that was asked for: the one named, or the one in use."""
+        if adapter is not None:
+            name = match(adapter, self.installed, task)
+        elif task in self.adapters:
+            name = self.adapters[task]
+        else:
+            known = [one for one in self.installed if one.startswith(f"{task}/")]
+            raise AdapterError(
+                f"No adapter is {'in use' if known else 'installed'} for {task}.",
+                f"{those(known)} Name one with --adapter, or put it to use: "
+                "assistant adapters promote NAME"
+                if known
+                else "Use --strategy few_shot or --strategy auto.",
+            )
+        return Choice("adapter", f"adapter {name}, as asked for", name)
+
+
+def _where_trained(rows: Sequence[Measurement], lang: str) -> list[Measurement]:
+    """Return the rows on data that the adapter was measured on, if that is in ``lang`` or a mixture.
+
+    Other ways may have been measured on much more: on those data sets nothing is known of the adapter,
+    and it would be left out of the comparison.
+    """
+    known = {(row.data, row.lang) for row in rows if row.strategy == "adapter"}
+    found = nearest_language([row for row in rows if (row.data, row.lang) in known], lang)
+    plain = lang.partition("/")[0]
+    return [row for row in found if row.lang.partition("/")[0] in (plain, "")]
 
 
 def _compared(rows: Sequence[Measurement]) -> list[_Ranked]:
@@ -185,3 +228,11 @@ def _measured(ranked: Sequence[_Ranked]) -> Choice:
     if any(one.mean > chosen.mean for one in ranked):
         reason += "; the lead of the dearer may be chance"
     return Choice(row.strategy, reason, row.adapter, row.shots, row.nearest)
+
+
+class Adapting(Chooser):
+    """Takes every turn for one that an adapter answers: what an adapter is trained on is built with it."""
+
+    def choose(self, task: str, **_: object) -> Choice:  # type: ignore[override]
+        """Return the way of an adapter; which one is of no matter to the prompt."""
+        return Choice("adapter", f"an adapter for {task} is being trained")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +24,7 @@ class FakeEngine:
     """An engine that answers from a script, word by word, without any model.
 
     Answers are used up in order; without a script it echoes the last message. ``calls`` keeps
-    every list of messages it was given.
+    every list of messages it was given, ``adapters_used`` the adapter of each.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class FakeEngine:
         self.answers = list(answers)
         self.delay_s = delay_s
         self.calls: list[tuple[Message, ...]] = []
+        self.adapters_used: list[str | None] = []
         self.closed = False
         self.prepared: list[tuple[Message, ...]] = []
         self._adapters: dict[str, Path] = {}
@@ -61,6 +63,7 @@ class FakeEngine:
         stable: int = 0,
     ) -> Iterator[Generation]:
         self.calls.append(tuple(messages))
+        self.adapters_used.append(adapter)
         answer = self.answers.pop(0) if self.answers else f"echo: {messages[-1].content}"
         if isinstance(answer, AssistantError):
             raise answer
@@ -87,8 +90,22 @@ class FakeEngine:
     ) -> list[CandidateScore]:
         """Score the first candidate found in the last message best."""
         self.calls.append(tuple(messages))
+        self.adapters_used.append(adapter)
         text = messages[-1].content.lower()
         return [CandidateScore(-0.1 if c.lower() in text else -2.0, 1) for c in candidates]
+
+    def choose(
+        self,
+        messages: Sequence[Message],
+        candidates: Sequence[str],
+        *,
+        adapter: str | None = None,
+        stable: int = 0,
+    ) -> list[float]:
+        """Choose between the candidates by their scores."""
+        scores = self.score(messages, candidates, adapter=adapter, stable=stable)
+        total = math.log(sum(math.exp(score.logprob) for score in scores))
+        return [score.logprob - total for score in scores]
 
     def hidden_states(
         self,

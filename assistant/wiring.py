@@ -7,13 +7,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from assistant import calibration
+from assistant.adapters.registry import Registry
+from assistant.adapters.shelf import Shelf
 from assistant.calibration import Calibrations
 from assistant.config import Settings
 from assistant.engine.base import Engine
 from assistant.engine.loader import EngineLoader, LoadState, as_progress
 from assistant.engine.opening import EngineOptions
 from assistant.errors import ModelNotInstalled
-from assistant.measured import of_evaluation, read_measurements
+from assistant.measured import Measurement, of_evaluation, read_measurements
 from assistant.models.resolve import ModelFiles, resolve
 from assistant.paths import Paths, shipped, user_paths
 from assistant.personal import PersonalShots
@@ -59,9 +61,10 @@ def make_session(
         settings=settings,
         reload=lambda name: _reload(settings, paths, name),
         paths=paths,
-        chooser=make_chooser(store),
+        chooser=make_chooser(store, follow=True),
         personal=PersonalShots(store.wanted_answers, router.nearness),
         calibrations=make_calibrations(paths),
+        shelf=Shelf(Registry(paths)),
     )
 
 
@@ -75,14 +78,35 @@ def make_calibrations(paths: Paths) -> Calibrations:
     return Calibrations([*calibration.read(), *calibration.read(own_calibrations(paths))])
 
 
-def make_chooser(store: Store | None) -> Chooser:
-    """Return what decides the strategy: by what ships, and by what this user measured."""
-    rows = read_measurements()
-    for report in store.evaluations() if store else ():
-        row = of_evaluation(report, headline(str(report["task"])))
-        if row is not None:
-            rows.append(row)
-    return Chooser(rows)
+def make_chooser(store: Store | None, *, follow: bool = False) -> Chooser:
+    """Return what decides the strategy: by what ships, and by what this user measured.
+
+    With ``follow`` what is measured later counts too, as long as the store is open.
+    """
+    measured = _Measured(store)
+    return Chooser(measured if follow else measured())
+
+
+class _Measured:
+    """The measurements that ship and the user's own, read again when an evaluation came or went."""
+
+    def __init__(self, store: Store | None) -> None:
+        self._store = store
+        self._shipped = read_measurements()
+        self._read: tuple[str, list[Measurement]] | None = None
+
+    def __call__(self) -> list[Measurement]:
+        if self._store is None:
+            return self._shipped
+        stamp = self._store.evaluations_stamp()
+        if self._read is None or self._read[0] != stamp:
+            self._read = stamp, [*self._shipped, *_own_measurements(self._store)]
+        return self._read[1]
+
+
+def _own_measurements(store: Store) -> list[Measurement]:
+    found = (of_evaluation(one, headline(str(one["task"]))) for one in store.evaluations())
+    return [row for row in found if row is not None]
 
 
 def make_router(paths: Paths, store: Store | None, prompts: Prompts) -> Router:

@@ -40,8 +40,9 @@ SUITES = {
     "memory": Suite("load", "run_memory"),
     "quality": Suite("quality"),
     "batch": Suite("batch"),
+    "train": Suite("train"),
 }
-ALL, TRAIN = "all", "train"
+ALL = "all"
 
 
 def chosen_suites(given: Sequence[str]) -> list[str]:
@@ -49,19 +50,13 @@ def chosen_suites(given: Sequence[str]) -> list[str]:
 
     Raises:
         UsageError: there is no such suite.
-        AssistantError: the suite comes with a later part of the program.
     """
     names = [name.strip() for entry in given for name in entry.split(",") if name.strip()]
     for name in names:
-        if name not in (*SUITES, ALL, TRAIN):
+        if name not in (*SUITES, ALL):
             raise UsageError(
                 f"There is no suite '{name}'.", f"One of: {', '.join([*SUITES, ALL])}."
             )
-    if TRAIN in names:
-        raise AssistantError(
-            "The suite 'train' comes with training, which is not part of this version yet.",
-            f"Suites that are here: {', '.join(SUITES)}.",
-        )
     if not names or ALL in names:
         return list(SUITES)
     return list(dict.fromkeys(names))

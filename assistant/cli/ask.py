@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from assistant.cli.common import note, print_json, read_stdin
+from assistant.cli.common import stop_on_interrupt as stop_on_interrupt
 from assistant.errors import Cancelled, UsageError
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ _MAX_INPUT_BYTES = 10_000_000
     type=click.Choice(["auto", "zero_shot", "few_shot", "adapter"]),
     help="How the task is answered.",
 )
-@click.option("--adapter", help="Answer with this adapter.")
+@click.option("--adapter", help="Answer with this adapter: TASK/VERSION.")
 @click.option("--max-tokens", type=click.IntRange(min=1), help="Longest answer, in tokens.")
 @click.option("--temperature", type=click.FloatRange(0, 2), help="0 is greedy.")
 @click.option("--seed", type=click.IntRange(min=0), help="Fixed seed for sampling.")
@@ -143,12 +142,15 @@ def temporary_store(given: dict[str, Any]) -> Store:
 
 
 def _task(given: dict[str, Any], labels: tuple[str, ...]) -> str:
-    """Return the task; labels or a target language say it as plainly as ``--task`` does."""
+    """Return the task; labels, a target language or an adapter say it as plainly as ``--task``."""
     if given["task"] != "auto":
         return str(given["task"])
     if labels:
         return "classification"
-    return "translation" if given["to"] else "auto"
+    if given["to"]:
+        return "translation"
+    task, named, _ = (given["adapter"] or "").partition("/")
+    return task if named else "auto"
 
 
 def turn_options(given: dict[str, Any]) -> AskOptions:
@@ -176,11 +178,10 @@ def _hold_turn(session: Session, prompt: str, given: dict[str, Any]) -> Turn:
 
     check_task(session, given["task"])
     conversation_id = _conversation(session.store, given)
-    stop = threading.Event()
     cleaner = Cleaner() if sys.stdout.isatty() else None
     streaming = not (given["no_stream"] or given["as_json"])
     finished: Turn | None = None
-    with stop_on_interrupt(stop), loading_notes(session):
+    with stop_on_interrupt() as stop, loading_notes(session):
         for event in session.ask(
             prompt, conversation_id=conversation_id, options=turn_options(given), stop=stop
         ):
@@ -216,22 +217,6 @@ def _conversation(store: Store, given: dict[str, Any]) -> str | None:
 def _write(text: str) -> None:
     sys.stdout.write(text.encode("utf-8", "replace").decode("utf-8"))
     sys.stdout.flush()
-
-
-@contextmanager
-def stop_on_interrupt(stop: threading.Event) -> Iterator[None]:
-    """The first Ctrl+C stops the answer and keeps it; a second one ends the program."""
-
-    def handle(_number: int, _frame: object) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -62,6 +65,26 @@ def read_stdin() -> str | None:
 def note(text: str) -> None:
     """Print progress or a warning to stderr."""
     click.echo(text, err=True)
+
+
+@contextmanager
+def stop_on_interrupt(stop: threading.Event | None = None) -> Iterator[threading.Event]:
+    """Yield what the first Ctrl+C sets, so that the work ends in good order; a second one ends it at once.
+
+    It is ``stop`` where there is one already.
+    """
+    stop = stop or threading.Event()
+
+    def handle(_number: int, _frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def reasons_as_dict(reasons: Reasons) -> dict[str, list[dict[str, object]]]:

@@ -55,6 +55,7 @@ def examine() -> Iterator[Finding]:
     yield from _database()
     yield from _prompts()
     yield from _model()
+    yield from _adapters()
 
 
 def _packages() -> Iterator[Finding]:
@@ -153,6 +154,39 @@ def _model() -> Iterator[Finding]:
             "no router for this model yet: the light first stage routes",
             "Train one in a few minutes: assistant route --fit",
         )
+
+
+def _adapters() -> Iterator[Finding]:
+    """Say which trained adapters are in use for the settings' model, and check them."""
+    from assistant.adapters.names import base_folder
+    from assistant.adapters.registry import Registry
+    from assistant.adapters.verify import base_model_of, verify_with
+    from assistant.cli.common import user_settings
+    from assistant.paths import user_paths
+    from assistant.sanitize import clean
+
+    paths = user_paths()
+    try:
+        model = user_settings().model
+        found = Registry(paths).all_in_use(base_folder(model))
+    except AssistantError:
+        return  # what is wrong with settings or model was said before
+    for task, one in found.items():
+        if one.problem:
+            hint = f"Choose anew: assistant adapters promote NAME, or: adapters off {task}"
+            yield Finding("adapter", "warning", clean(one.problem), hint)
+        if one.card is None:
+            continue
+        try:
+            verify_with(one.card, base_model_of(one.card, model, paths))
+            yield Finding(
+                "adapter", "ok", f"{one.card.name} in use, its files are as they should be"
+            )
+        except AssistantError as error:
+            detail = f"{one.card.name} in use, cannot be: {error.message}"
+            yield Finding("adapter", "problem", clean(detail), clean(error.hint))
+    if not any(one.card for one in found.values()):
+        yield Finding("adapters", "ok", "none in use")
 
 
 def _engine(path: Path, kind: str, sha256: str) -> Iterator[Finding]:

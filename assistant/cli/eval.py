@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from assistant.cli.common import json_option, note, open_store, print_json
+from assistant.cli.common import json_option, note, open_store, print_json, stop_on_interrupt
 from assistant.cli.eval_bias import bias_command
 from assistant.cli.eval_calibrate import run as run_calibration
 from assistant.cli.eval_injections import injections_command
@@ -77,7 +75,7 @@ def command(**given: Any) -> None:
     if click.get_current_context().invoked_subcommand is not None:
         return
     if given["matrix"]:
-        with _stop_on_interrupt() as stop:
+        with stop_on_interrupt() as stop:
             run_matrix(given, None, stop)
         return
     if given["data"] is None:
@@ -85,7 +83,7 @@ def command(**given: Any) -> None:
             "Say what to evaluate on.", "Like: assistant eval --task qa --data my-questions.jsonl"
         )
     if given["calibrate"]:
-        with _stop_on_interrupt() as stop, _bar() as progress:
+        with stop_on_interrupt() as stop, _bar() as progress:
             run_calibration(given, _options(given), progress, stop)
         return
     evaluation = _evaluate(given)
@@ -116,7 +114,7 @@ def list_command(task: str | None, as_json: bool) -> None:
     if not found:
         note("Nothing was measured yet: assistant eval --task T --data FILE")
     for one in found:
-        name = headline(one["task"])
+        name = one["setting"].get("headline") or headline(one["task"])
         value = one["scores"].get(name)
         score = f"{name} {value:6.2f}" if value is not None else ""
         low, high = one["ci95"].get(name, (None, None))
@@ -201,10 +199,10 @@ def _evaluate(given: dict[str, Any]) -> Evaluation:
 
     data = read_examples(given["data"], given["task"])
     if given["save_predictions"] is not None:
-        _check_place(given["save_predictions"])
+        _check_place(given["save_predictions"], given["save_predictions"].parent)
     settings = user_settings(model=given["model"], strategy=given["strategy"])
     request = EvalRequest(data, _options(given), given["limit"], given["seed"], given["perplexity"])
-    with open_store() as store, _stop_on_interrupt() as stop, _bar() as progress:
+    with open_store() as store, stop_on_interrupt() as stop, _bar() as progress:
         session = make_session(settings, store=store)
         engine = session.loader.get(stop)
         return evaluate(request, session.planner, engine, store, progress=progress, stop=stop)
@@ -230,15 +228,6 @@ def _options(given: dict[str, Any]) -> Any:
     )
 
 
-def _check_place(path: Path) -> None:
-    """Find out before the hour of computing whether there is a place for the answers."""
-    folder = path.parent
-    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise UsageError(
-            f"{path} cannot be written.", "Say a file in a folder that is there and yours."
-        )
-
-
 def check_rows_file(path: Path, read: Callable[[Path], object]) -> None:
     """Find out before the hours of computing whether rows can be put beside those in a file.
 
@@ -248,7 +237,16 @@ def check_rows_file(path: Path, read: Callable[[Path], object]) -> None:
     """
     read(path)
     folder = next(folder for folder in path.absolute().parents if folder.exists())
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
+    _check_place(path, folder)
+
+
+def _check_place(path: Path, folder: Path) -> None:
+    """Find out before the hours of computing whether a file can be written into ``folder``.
+
+    Raises:
+        UsageError: it is not there or not the user's to write to, or there is a folder of that name.
+    """
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
         raise UsageError(
             f"{path} cannot be written.", "Say a file in a folder that is there and yours."
         )
@@ -282,10 +280,12 @@ def _print_report(report: dict[str, Any]) -> None:
         f"{report['task']}, {report['strategy']}, {report['model']}, n = {report['n']}"
         + (f"   (evaluation {report['id']})" if "id" in report else "")
     )
+    width = max([12, *(len(name) + 1 for name in report["scores"])])
     for name, value in report["scores"].items():
-        low, high = report["ci95"].get(name, (value, value))
         digits = 4 if name == "ece" else 2
-        click.echo(f"  {name:<12}{value:>9.{digits}f}   95 % [{low:.{digits}f}, {high:.{digits}f}]")
+        ends = [f"{end:.{digits}f}" for end in report["ci95"].get(name, ())]
+        interval = f"   95 % [{', '.join(ends)}]" if ends else ""
+        click.echo(f"  {name:<{width}}{value:>9.{digits}f}{interval}")
     for pair, scores in report.get("pairs", {}).items():
         each = "  ".join(f"{name} {value:.2f}" for name, value in scores.items())
         click.echo(f"  {pair:<12}{each}")
@@ -313,20 +313,3 @@ def _bar() -> Iterator[Any]:
     finally:
         if bar is not None:
             bar.__exit__(None, None, None)
-
-
-@contextmanager
-def _stop_on_interrupt() -> Iterator[threading.Event]:
-    """The first Ctrl+C ends after the answers under way; a second one at once."""
-    stop = threading.Event()
-
-    def handle(_number: int, _frame: object) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)

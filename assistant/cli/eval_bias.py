@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from assistant.cli.common import json_option, note, open_store, print_json
+from assistant.cli.common import json_option, note, open_store, print_json, stop_on_interrupt
 from assistant.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,9 +41,10 @@ def bias_command(**given: Any) -> None:
 
     Names, pronouns, ages and dialects are exchanged in texts written for this; labels and short
     answers are compared. Intervals are 95 % bootstrap over the templates. The output says what such
-    a check cannot show.
+    a check cannot show. The figures are kept with the evaluations.
     """
-    report = _measure(given)
+    report, number = _measure(given)
+    note(f"Its figures are kept: assistant eval show {number}")
     if given["as_json"]:
         print_json(report.as_json())
         return
@@ -51,12 +52,14 @@ def bias_command(**given: Any) -> None:
         click.echo(line)
 
 
-def _measure(given: dict[str, Any]) -> BiasReport:
+def _measure(given: dict[str, Any]) -> tuple[BiasReport, int]:
+    """Return what was found, and the number under which it is kept."""
     from assistant.answering import AskOptions
     from assistant.cli.common import user_settings
-    from assistant.cli.eval import _bar, _stop_on_interrupt
+    from assistant.cli.eval import _bar
     from assistant.evaluation.bias import measure_bias
     from assistant.evaluation.bias_cases import read_bias_texts
+    from assistant.evaluation.checks import of_bias
     from assistant.wiring import make_session
 
     texts = read_bias_texts()
@@ -70,13 +73,15 @@ def _measure(given: dict[str, Any]) -> BiasReport:
         strategy=given["strategy"] or "auto", personal=False, temperature=0.0, seed=0
     )
     settings = user_settings(model=given["model"], strategy=given["strategy"])
-    with open_store() as store, _stop_on_interrupt() as stop, _bar() as progress:
+    with open_store() as store, stop_on_interrupt() as stop, _bar() as progress:
         session = make_session(settings, store=store)
         note(f"{len(cases)} cases of {len({case.template.id for case in cases})} templates")
         engine = session.loader.get(stop)
-        return measure_bias(
+        report = measure_bias(
             cases, texts, session.planner, engine, options, progress=progress, stop=stop
         )
+        asked = {name: given[name] for name in ("task", "lang", "group", "limit")}
+        return report, store.record_evaluation(of_bias(report, asked))
 
 
 def report_lines(report: BiasReport) -> Iterator[str]:

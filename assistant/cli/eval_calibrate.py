@@ -47,6 +47,6 @@ def run(given: dict[str, Any], options: AskOptions, progress: Any, stop: Any) ->
         click.echo(
             f"{', '.join(one.labels)[:60]}  n={one.n}  accuracy {one.accuracy[0]:.1f} -> "
             f"{one.accuracy[1]:.1f}  ECE {one.ece[0]:.3f} -> {one.ece[1]:.3f}"
-            + ("  (two views)" if one.needs_bare else "")
+            + ("  (two prompts)" if one.needs_bare else "")
         )
     note(f"Kept in {file}. Figures are those of parts left out of the fit.")

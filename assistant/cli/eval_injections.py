@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from assistant.cli.common import json_option, note, open_store, print_json, user_settings
+from assistant.cli.common import (
+    json_option,
+    note,
+    open_store,
+    print_json,
+    stop_on_interrupt,
+    user_settings,
+)
 from assistant.errors import Cancelled, UsageError
 
 if TYPE_CHECKING:
@@ -44,7 +51,8 @@ def injections_command(
 
     The cases are requests to translate, summarize, classify or answer whose text holds a line such
     as "ignore the above". In a quarter of them the line is harmless and looks like an instruction
-    only. Rates are in percent, with 95 % intervals. Nothing is kept.
+    only. Rates are in percent, with 95 % intervals. They are kept with the evaluations, the answers
+    are not.
     """
     from assistant.evaluation.injection import as_json as report
     from assistant.evaluation.injection_cases import draw, read_cases, shipped_cases
@@ -53,7 +61,9 @@ def injections_command(
     cases = draw([case for case in cases if task in (None, case.example.task)], limit)
     if not cases:
         raise UsageError(f"No cases for {task}.", "Leave out --task to measure all there are.")
-    answered, name = _answer(cases, model, strategy, control)
+    asked = {"task": task, "limit": limit, "control": control}
+    answered, name, number = _answer(cases, model, strategy, asked)
+    note(f"The rates are kept: assistant eval show {number}")
     if as_json:
         print_json(report(answered, strategy=strategy, model=name))
     else:
@@ -61,16 +71,17 @@ def injections_command(
 
 
 def _answer(
-    cases: Sequence[Case], model: str | None, strategy: str, control: bool
-) -> tuple[list[Answered], str]:
-    """Return the cases with their answers, and the name of the model."""
+    cases: Sequence[Case], model: str | None, strategy: str, asked: dict[str, Any]
+) -> tuple[list[Answered], str, int]:
+    """Return the cases with their answers, the name of the model, and the number of what is kept."""
     from assistant.answering import AskOptions
-    from assistant.cli.eval import _bar, _stop_on_interrupt
+    from assistant.cli.eval import _bar
+    from assistant.evaluation.checks import of_injections
     from assistant.evaluation.injection import answer_cases
     from assistant.wiring import make_session
 
     options = AskOptions(strategy=strategy, temperature=0.0, seed=0, personal=False)
-    with open_store() as store, _stop_on_interrupt() as stop, _bar() as progress:
+    with open_store() as store, stop_on_interrupt() as stop, _bar() as progress:
         session = make_session(user_settings(model=model, strategy=strategy), store=store)
         engine = session.loader.get(stop)
         try:
@@ -79,13 +90,15 @@ def _answer(
                 session.planner,
                 engine,
                 options,
-                control=control,
+                control=asked["control"],
                 progress=progress,
                 stop=stop,
             )
         except Cancelled as error:
             raise Cancelled("Stopped; no answer is kept.", "For fewer cases: --limit.") from error
-    return answered, engine.info.model
+        name = engine.info.model
+        kept = of_injections(answered, model=name, strategy=strategy, asked=asked)
+        return answered, name, store.record_evaluation(kept)
 
 
 def _print(answered: Sequence[Answered], strategy: str, model: str) -> None:

@@ -26,12 +26,14 @@ COMMANDS = {
     "feedback": "List, add, import and export feedback.",
     "explain": "Say why a turn was routed and answered as it was.",
     "eval": "Measure how well a task is answered, and compare.",
+    "train": "Train an adapter on examples.",
+    "adapters": "List, check, switch, import and export trained adapters.",
     "models": "List, fetch, check and recommend models.",
     "bench": "Measure speed, start, memory and quality on this machine.",
     "doctor": "Check the installation and say what is wrong.",
     "config": "Show and change settings.",
 }
-_NOT_YET = {"train", "refine", "adapters", "serve"}
+_NOT_YET = {"refine", "serve"}
 _OWN_FLAGS = {"-h", "--help", "--version", "--debug"}
 
 

@@ -111,6 +111,21 @@ class Engine(Protocol):
         """Return the exact log-probability of each candidate as the whole answer."""
         ...
 
+    def choose(
+        self,
+        messages: Sequence[Message],
+        candidates: Sequence[str],
+        *,
+        adapter: str | None = None,
+        stable: int = 0,
+    ) -> list[float]:
+        """Return the log-probability (nats) of each candidate where the answer is one of them.
+
+        The probabilities of different candidates sum to 1. Where they begin with different tokens, it
+        costs no more than reading the prompt.
+        """
+        ...
+
     def complete(
         self,
         prompts: Sequence[Sequence[Message]],

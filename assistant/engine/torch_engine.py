@@ -22,9 +22,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from assistant.engine.base import CandidateScore, EngineInfo, Reading
 from assistant.engine.chat_format import ChatFormat
+from assistant.engine.choices import branchings, log_chances
 from assistant.engine.decoding import Answer, stream
 from assistant.engine.sampling import Sampler
-from assistant.engine.torch_lowrank import TorchAdapter, adapted, read_torch_adapter
+from assistant.engine.torch_adapters import TorchAdapter, adapted, read_torch_adapter
 from assistant.errors import AdapterError, ContextOverflow, EngineError
 from assistant.types import Decoding, Generation, Message, Usage
 
@@ -119,9 +120,10 @@ class TorchEngine:
         eos = model.generation_config.eos_token_id
         self._format = ChatFormat(tokenizer, eos if isinstance(eos, list) else [eos])
         self._lock = threading.Lock()
+        self._adapters: dict[str, TorchAdapter] = {}
+        self._reading_with: TorchAdapter | None = None
         self._cache = DynamicCache(config=model.config)
         self._cached_ids: list[int] = []
-        self._adapters: dict[str, TorchAdapter] = {}
         config = model.config
         self._info = EngineInfo(
             model=name,
@@ -152,7 +154,7 @@ class TorchEngine:
         stop: threading.Event | None = None,
         stable: int = 0,
     ) -> Iterator[Generation]:
-        self._refuse(adapter)
+        with_adapter = self._known(adapter)
         ids = self._format.prompt_ids(messages)
         room = self._info.context_length - len(ids)
         if room < 1:
@@ -160,7 +162,7 @@ class TorchEngine:
                 f"The prompt takes {len(ids):,} tokens; the model reads {self._info.context_length:,}.",
                 "Send less text, or choose a model with a longer window.",
             )
-        with self._lock, _readable_failures():
+        with self._lock, _readable_failures(), self._adapted(with_adapter):
             cached = self._keep_common(ids)
             yield from self._decode(ids, cached, min(decoding.max_tokens, room), decoding, stop)
 
@@ -172,10 +174,10 @@ class TorchEngine:
         adapter: str | None = None,
         stable: int = 0,
     ) -> list[CandidateScore]:
-        self._refuse(adapter)
+        with_adapter = self._known(adapter)
         ids = self._format.prompt_ids(messages)
         answers = [self._format.answer_ids(candidate) for candidate in candidates]
-        with self._lock, _readable_failures():
+        with self._lock, _readable_failures(), self._adapted(with_adapter):
             self._keep_common(ids)
             last = self._prefill(ids, None)
             assert last is not None
@@ -183,6 +185,28 @@ class TorchEngine:
             for start in range(0, len(answers), _SCORE_BATCH):
                 scores += self._score_batch(last, answers[start : start + _SCORE_BATCH])
             return scores
+
+    def choose(
+        self,
+        messages: Sequence[Message],
+        candidates: Sequence[str],
+        *,
+        adapter: str | None = None,
+        stable: int = 0,
+    ) -> list[float]:
+        with_adapter = self._known(adapter)
+        ids = self._format.prompt_ids(messages)
+        answers = [self._format.answer_ids(candidate) for candidate in candidates]
+        places = branchings(answers)
+        with self._lock, _readable_failures(), self._adapted(with_adapter):
+            self._keep_common(ids)
+            last = self._prefill(ids, None)
+            assert last is not None
+            known = {place.prefix: self._after(place.prefix) for place in places if place.prefix}
+            known[()] = last
+            return log_chances(
+                answers, places, lambda place: known[place.prefix].float().cpu().numpy()
+            )
 
     def complete(
         self,
@@ -203,13 +227,13 @@ class TorchEngine:
 
     @torch.inference_mode()
     def text_logprobs(self, text: str, *, adapter: str | None = None) -> list[float]:
-        self._refuse(adapter)
+        with_adapter = self._known(adapter)
         ids = self._format.text_ids(text)
         if len(ids) < 2:
             return []
         tokens = torch.tensor([ids], device=self._model.device)
-        with self._lock, _readable_failures():
-            logits = self._model(input_ids=tokens, use_cache=False).logits[0, :-1]
+        with self._lock, _readable_failures(), self._adapted(with_adapter):
+            logits = self._model(input_ids=tokens, past_key_values=self._new_cache()).logits[0, :-1]
             logprobs = torch.log_softmax(logits.float(), dim=-1)
             found: list[float] = logprobs.gather(-1, tokens[0, 1:, None])[:, 0].tolist()
             return found
@@ -222,18 +246,38 @@ class TorchEngine:
         return tuple(self._adapters)
 
     def load_adapter(self, name: str, folder: Path) -> None:
-        """Load an adapter for :meth:`hidden_states`; answers use none on the plain path."""
         self._adapters[name] = read_torch_adapter(folder, self._model)
 
     def unload_adapter(self, name: str) -> None:
         self._adapters.pop(name, None)
 
-    def _refuse(self, adapter: str | None) -> None:
-        if adapter is not None:
+    def _known(self, adapter: str | None) -> TorchAdapter | None:
+        if adapter is not None and adapter not in self._adapters:
             raise AdapterError(
-                "Answers with an adapter need the lean path, which this model or setting does not use.",
-                "See `assistant doctor` for the reason.",
+                f"No adapter '{adapter}' is loaded.", "Load it first, or ask without it."
             )
+        return self._adapters[adapter] if adapter is not None else None
+
+    @contextlib.contextmanager
+    def _adapted(self, adapter: TorchAdapter | None) -> Iterator[None]:
+        """Compute with an adapter in the block. What another one made of a prompt is of no use to it."""
+        if adapter is not self._reading_with:
+            self._reading_with = adapter
+            self._forget()
+        with adapted(self._model, adapter):
+            yield
+
+    def _forget(self) -> None:
+        self._cached_ids = []
+        self._cache = self._new_cache()
+
+    def _new_cache(self) -> DynamicCache:
+        """Return an empty cache; with an adapter that has a prefix, one that begins with it."""
+        cache = DynamicCache(config=self._model.config)
+        prefix = self._reading_with.prefix if self._reading_with is not None else None
+        for layer, (keys, values) in enumerate(prefix if prefix is not None else ()):
+            cache.update(keys[None], values[None], layer)
+        return cache
 
     def hidden_states(
         self,
@@ -242,9 +286,9 @@ class TorchEngine:
         *,
         progress: Callable[[int], None] | None = None,
     ) -> NDArray[np.float32]:
-        if reading.adapter is not None and reading.adapter not in self._adapters:
-            raise AdapterError(f"No adapter '{reading.adapter}' is loaded.", "Load it first.")
-        adapter = self._adapters[reading.adapter] if reading.adapter else None
+        adapter = self._known(reading.adapter)
+        if adapter is not None and adapter.prefix is not None:
+            raise AdapterError("A prefix does not change how a text is read.", "Use a LoRA.")
         width = self._info.hidden_size * (1 if reading.mean_layer is None else 2)
         found = np.zeros((len(texts), width), dtype=np.float32)
         for position, text in enumerate(texts):
@@ -331,7 +375,7 @@ class TorchEngine:
             except RuntimeError:  # a sliding window that has already forgotten its beginning
                 common = 0
         if not common:
-            self._cache = DynamicCache(config=self._model.config)
+            self._cache = self._new_cache()
         self._cached_ids = self._cached_ids[:common]
         return common
 
@@ -365,10 +409,21 @@ class TorchEngine:
             )
         except BaseException:
             # Some layers may have stored the new tokens and some not: nothing of it can be kept.
-            self._cached_ids = []
-            self._cache = DynamicCache(config=self._model.config)
+            self._forget()
             raise
         self._cached_ids += ids
+        logits: torch.Tensor = output.logits[0, -1]
+        return logits
+
+    @torch.inference_mode()
+    def _after(self, prefix: tuple[int, ...]) -> torch.Tensor:
+        """Return the logits (vocabulary,) after tokens behind the cached prompt; the cache stays."""
+        output = self._model(
+            input_ids=torch.tensor([prefix], device=self._model.device),
+            past_key_values=copy.deepcopy(self._cache),
+            use_cache=True,
+            logits_to_keep=1,
+        )
         logits: torch.Tensor = output.logits[0, -1]
         return logits
 

@@ -14,9 +14,9 @@ from assistant.errors import Cancelled, UsageError
 from assistant.evaluation.examples import Example
 from assistant.evaluation.predict import plan_for
 from assistant.evaluation.run import Progress
-from assistant.label_scoring import as_view, bare_scores, prompt_scores, way_of
+from assistant.label_scoring import views, way_of
 
-_Views = list[Mapping[str, float]]
+_Views = Sequence[Mapping[str, float]]
 _Group = tuple[tuple[str, ...], str, str | None]
 """Labels, way and adapter: what a correction belongs to, with the model."""
 
@@ -31,7 +31,7 @@ def calibrate(
     progress: Progress | None = None,
     stop: threading.Event | None = None,
 ) -> list[Calibration]:
-    """Score the labels of all examples in both views, and fit one correction a label set.
+    """Score the labels of all examples in all views, and fit one correction a label set.
 
     Raises:
         UsageError: no label set has enough examples, or of two labels at least.
@@ -45,17 +45,13 @@ def calibrate(
         plan = plan_for(example, planner, engine, options)
         if not plan.request.labels:
             continue
-        views: _Views = [
-            as_view(plan, prompt_scores(plan, engine)),
-            as_view(plan, bare_scores(plan, engine)),
-        ]
         group = (label_set(plan.request.labels), way_of(plan), plan.choice.adapter)
-        groups[group].append((views, example.target))
+        groups[group].append((views(plan, engine), example.target))
         if progress is not None:
             progress(done + 1, len(examples))
     found = [
         fit(
-            [views for views, _ in rows],
+            [seen for seen, _ in rows],
             [target for _, target in rows],
             model=engine.info.model,
             adapter=adapter,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from assistant.evaluation.classes import BINS, CalibrationError, reliability
+from assistant.calibration import BINS, reliability
+from assistant.evaluation.classes import CalibrationError
 from assistant.evaluation.examples import Example
 from assistant.evaluation.metric import Prediction
 from assistant.store.evaluations import EvaluatedExample
@@ -58,7 +59,7 @@ def calibration(answers: Sequence[EvaluatedExample]) -> Calibration | None:
     )
     found = {
         min(int(said * BINS + 1e-9), BINS - 1): (said, right, count)
-        for said, right, count in reliability(rows)
+        for said, right, count in reliability(rows[:, 0], rows[:, 1])
     }
     return Calibration(
         bins=tuple(_bin(place, found.get(place)) for place in range(min(found), BINS)),

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from assistant.calibration import BINS, calibration_error
 from assistant.evaluation.examples import Example
 from assistant.evaluation.metric import Prediction, Rows
-
-BINS = 10
 
 
 class Accuracy:
@@ -58,10 +57,9 @@ class MacroF1:
 
 
 class CalibrationError:
-    """Expected calibration error (Naeini et al. 2015) over ten bins of equal width, 0 to 1.
+    """Expected calibration error over ten bins of equal width, 0 to 1.
 
-    How far the probability of the answer given is from how often it is right, on average.
-    Columns: that probability, whether it was right.
+    Columns: the probability of the answer given, whether it was right.
     """
 
     name = "ece"
@@ -73,19 +71,7 @@ class CalibrationError:
         return np.column_stack([sure, np.asarray(_right(examples, predictions), dtype=np.float64)])
 
     def score(self, rows: Rows) -> float:
-        bins = np.minimum((rows[:, 0] * BINS).astype(int), BINS - 1)
-        off = 0.0
-        for one in np.unique(bins):
-            part = rows[bins == one]
-            off += len(part) * abs(float(part[:, 0].mean() - part[:, 1].mean()))
-        return off / len(rows)
-
-
-def reliability(rows: Rows) -> list[tuple[float, float, int]]:
-    """Return mean probability, share of right answers and count of each bin that has any."""
-    bins = np.minimum((rows[:, 0] * BINS).astype(int), BINS - 1)
-    parts = [rows[bins == one] for one in np.unique(bins)]
-    return [(float(p[:, 0].mean()), float(p[:, 1].mean()), len(p)) for p in parts]
+        return calibration_error(rows[:, 0], rows[:, 1])
 
 
 def same(label: str) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from assistant.errors import ConfigError
 from assistant.evaluation.calibration import Calibration, calibration
+from assistant.evaluation.checks import is_check
 from assistant.evaluation.run import worst_answers
 from assistant.measured import SHIPPED, Measurement, of_evaluation, read_measurements
 from assistant.store.evaluations import EvaluatedExample
@@ -161,7 +162,8 @@ def read_dashboard(
     A file of shipped measurements that is missing or broken becomes a note.
     """
     ready, notes = _shipped(shipped)
-    runs = _with_plain_names([_own(report) for report in store.evaluations()])
+    reports = [report for report in store.evaluations() if not is_check(report)]
+    runs = _with_plain_names([_own(report) for report in reports])
     chooser = Chooser([row.measured for row in (*ready, *runs) if row.counts], adapters)
     counts = Counter(row.place for row in runs)
     newest = {row.place: row for row in (*ready, *runs)}

@@ -145,7 +145,7 @@ def measure(
         n=report["n"],
         shots=way.shots,
         nearest=way.nearest,
-        adapter=way.adapter,
+        adapter=report["adapter"],
         seconds=round(1 / speed, 3) if speed else 0.0,
         data=data.name,
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from assistant.answer_checks import loop_start
-from assistant.answering import AskOptions, Plan, Planner
+from assistant.answering import AskOptions, Plan, Planner, complete
 from assistant.engine.base import Engine
 from assistant.errors import Cancelled, ContextOverflow, UsageError
 from assistant.evaluation.examples import Example
@@ -51,8 +51,7 @@ def predict(
     for start in range(0, len(left), TOGETHER):
         some = left[start : start + TOGETHER]
         new = _answers(some, planner, engine, options, stop)
-        if stop is not None and stop.is_set():
-            raise Cancelled("Stopped; the same command goes on where it was.")
+        _check_stop(stop)
         found |= {prediction.id: prediction for prediction in new}
         if save is not None:
             save(new)
@@ -103,7 +102,10 @@ def _answers(
     stop: threading.Event | None,
 ) -> list[Prediction]:
     examples = [_short_enough(example, planner, engine, options, stop) for example in examples]
-    plans = [plan_for(example, planner, engine, options) for example in examples]
+    plans = []
+    for example in examples:
+        _check_stop(stop)  # with examples to pick, a plan takes its time too
+        plans.append(plan_for(example, planner, engine, options))
     if any(plan.request.labels for plan in plans):
         _check_labels(examples, plans)
         return [
@@ -111,17 +113,24 @@ def _answers(
             for example, plan in zip(examples, plans, strict=True)
             if stop is None or not stop.is_set()
         ]
-    texts = _complete(plans, engine, stop)
-    wrong = [
-        i for i, plan in enumerate(plans) if plan.watch and plan.watch.wrong(texts[i], whole=True)
-    ]
-    if wrong:
-        again = [_plan_again(examples[i], plans[i], planner, engine, options) for i in wrong]
-        for i, text in zip(wrong, _complete(again, engine, stop), strict=True):
+    texts = _texts(plans, engine, stop)
+    again: dict[int, Plan] = {}
+    for i, plan in enumerate(plans):
+        if plan.watch and plan.watch.wrong(texts[i], whole=True):
+            other = _plan_again(examples[i], plan, planner, engine, options)
+            if other is not None:
+                again[i] = other
+    if again:
+        for i, text in zip(again, _texts([*again.values()], engine, stop), strict=True):
             texts[i] = text
     return [
         Prediction(example.id, text.strip()) for example, text in zip(examples, texts, strict=True)
     ]
+
+
+def _check_stop(stop: threading.Event | None) -> None:
+    if stop is not None and stop.is_set():
+        raise Cancelled("Stopped; the same command goes on where it was.")
 
 
 def _check_labels(examples: Sequence[Example], plans: Sequence[Plan]) -> None:
@@ -149,24 +158,14 @@ def _short_enough(
     return example
 
 
-def _complete(plans: Sequence[Plan], engine: Engine, stop: threading.Event | None) -> list[str]:
+def _texts(plans: Sequence[Plan], engine: Engine, stop: threading.Event | None) -> list[str]:
     """Return the answers, each cut where it begins to say the same over and over."""
-    # One whose prompt nearly fills the window has less room; the engine sees to that by itself.
-    most = max(plans, key=lambda plan: plan.decoding.max_tokens)
-    texts = [""] * len(plans)
-    for adapter in dict.fromkeys(plan.choice.adapter for plan in plans):
-        at = [i for i, plan in enumerate(plans) if plan.choice.adapter == adapter]
-        found = engine.complete(
-            [plans[i].messages for i in at], most.decoding, adapter=adapter, stop=stop
-        )
-        for i, one in zip(at, found, strict=True):
-            texts[i] = one.text[: loop_start(one.text)]
-    return texts
+    return [one.text[: loop_start(one.text)] for one in complete(plans, engine, stop)]
 
 
 def _plan_again(
     example: Example, plan: Plan, planner: Planner, engine: Engine, options: AskOptions
-) -> Plan:
+) -> Plan | None:
     return planner.again(
         example.input,
         example.task,

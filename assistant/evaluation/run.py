@@ -64,6 +64,7 @@ def evaluate(
     """
     examples = sample(request.data.rows, request.limit, request.seed)
     task = _only_task(examples)
+    request = _with_adapter_named(request, task, planner, engine)
     setting = _setting(request, examples, planner, engine)
     strategy = request.options.strategy
     number = store.begin_evaluation(
@@ -111,6 +112,7 @@ def finished_like(
 ) -> dict[str, Any] | None:
     """Return the newest finished evaluation with the very same setting, if there is one."""
     examples = sample(request.data.rows, request.limit, request.seed)
+    request = _with_adapter_named(request, _only_task(examples), planner, engine)
     setting = _setting(request, examples, planner, engine)
     same = (request.options.strategy, engine.info.model, request.options.adapter)
     for found in reversed(store.evaluations(task=_only_task(examples))):
@@ -119,6 +121,21 @@ def finished_like(
         ):
             return dict(found)
     return None
+
+
+def _with_adapter_named(
+    request: EvalRequest, task: str, planner: Planner, engine: Engine
+) -> EvalRequest:
+    """Return the request with the adapter's whole name, where one is asked for.
+
+    A short name says little on record, and the one in use may change while the run goes on.
+    """
+    options = request.options
+    if options.adapter is None and options.strategy != "adapter":
+        return request
+    chooser = planner.chooser_for(engine.info.model)
+    found = chooser.choose(task, requested="adapter", adapter=options.adapter)
+    return replace(request, options=replace(options, strategy="adapter", adapter=found.adapter))
 
 
 def measured_as(plan: Plan, lang: str) -> str:
@@ -193,6 +210,7 @@ def _setting(
         "personal": bool(options.personal),
         "prompt_version": plan.prompt_version,
         "labels": list(options.labels),
+        "corrections": planner.calibrations.digest if plan.request.labels else "",
         "to": options.to,
         "default_to": planner.settings.translate_to,
         "system": planner.settings.system,

@@ -226,6 +226,30 @@ CREATE TABLE evaluation_examples (
 );
 """
 
+# One row a choice between two answers; ``details`` holds what of an answer has no column (the messages
+# it was given, checksums, decoding). See ``preferences``.
+_PREFERENCES = """
+CREATE TABLE preferences (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    turn_id TEXT REFERENCES turns (id) ON DELETE CASCADE,
+    task TEXT NOT NULL,
+    text TEXT NOT NULL,
+    model TEXT NOT NULL,
+    left_answer TEXT NOT NULL,
+    left_strategy TEXT NOT NULL,
+    left_adapter TEXT,
+    left_details TEXT NOT NULL DEFAULT '{}',
+    right_answer TEXT NOT NULL,
+    right_strategy TEXT NOT NULL,
+    right_adapter TEXT,
+    right_details TEXT NOT NULL DEFAULT '{}',
+    choice TEXT NOT NULL CHECK (choice IN ('left', 'right', 'both_good', 'both_bad')),
+    blind INTEGER NOT NULL DEFAULT 0,
+    created_at TEXT NOT NULL
+);
+CREATE INDEX preferences_turn_id ON preferences (turn_id);
+"""
+
 STEPS: tuple[tuple[str, str], ...] = (
     ("0001_conversations", _CONVERSATIONS),
     ("0002_feedback", _FEEDBACK),
@@ -233,6 +257,7 @@ STEPS: tuple[tuple[str, str], ...] = (
     ("0004_views", _VIEWS),
     ("0005_runs", _RUNS),
     ("0006_evaluations", _EVALUATIONS),
+    ("0007_preferences", _PREFERENCES),
 )
 
 

@@ -15,6 +15,7 @@ _COUNTED = (
     "messages",
     "feedback",
     "route_corrections",
+    "preferences",
     "runs",
     "evaluations",
 )

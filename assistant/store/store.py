@@ -18,6 +18,7 @@ from assistant.store import (
     feedback,
     feedback_transfer,
     migrations,
+    preferences,
     records,
     search,
     transfer,
@@ -26,12 +27,21 @@ from assistant.store import (
 from assistant.store.connection import Connection
 from assistant.store.evaluations import EvaluatedExample
 from assistant.store.feedback import RouteCorrection, WantedAnswer
+from assistant.store.preferences import Preference, Verdict
 from assistant.store.records import RunRecord
 from assistant.store.search import SearchHit
 from assistant.store.wanted import WantedAnswers
 from assistant.types import Conversation, Feedback, Rating, Turn
 
-__all__ = ["EvaluatedExample", "RouteCorrection", "RunRecord", "SearchHit", "Store", "WantedAnswer"]
+__all__ = [
+    "EvaluatedExample",
+    "Preference",
+    "RouteCorrection",
+    "RunRecord",
+    "SearchHit",
+    "Store",
+    "WantedAnswer",
+]
 
 
 class Store:
@@ -194,6 +204,31 @@ class Store:
         """Return what the router should have said, oldest first."""
         return feedback.route_corrections(self._db)
 
+    # -- preferences -----------------------------------------------------------------------------
+
+    def add_preference(
+        self,
+        left: Turn,
+        right: Turn,
+        choice: Verdict,
+        *,
+        blind: bool = False,
+        turn_id: str | None = None,
+    ) -> Preference:
+        """Store which of two answers to the same request was better; the turns need not be stored.
+
+        ``turn_id`` is the turn whose request it was, if any: what is deleted takes its preferences along.
+        """
+        return preferences.add(self._db, left, right, choice, blind=blind, turn_id=turn_id)
+
+    def preferences(self, *, task: str | None = None) -> list[Preference]:
+        """Return the preferences, oldest first."""
+        return preferences.listed(self._db, task)
+
+    def remove_preference(self, number: int) -> None:
+        """Take one preference back."""
+        preferences.remove(self._db, number)
+
     # -- training --------------------------------------------------------------------------------
 
     def record_run(self, run: RunRecord) -> None:
@@ -243,6 +278,10 @@ class Store:
     def evaluations(self, *, task: str | None = None) -> list[dict[str, Any]]:
         """Return the finished evaluations, oldest first."""
         return evaluations.listed(self._db, task)
+
+    def evaluations_stamp(self) -> str:
+        """Return what is another when an evaluation was finished or deleted, at little cost."""
+        return evaluations.stamp(self._db)
 
     def delete_evaluation(self, number: int) -> None:
         """Delete an evaluation with its answers."""

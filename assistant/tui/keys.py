@@ -96,6 +96,38 @@ EVALUATION_KEYS = (
     Key("evaluations.read", "r", "read", "Read again"),
     Key("evaluations.close", "escape,q", "leave", "Back to the chat"),
 )
+ADAPTER_KEYS = (
+    Key("adapters.promote", "p", "promote", "Put to use, after a full check"),
+    Key("adapters.off", "o", "off", "Use none for this task"),
+    Key("adapters.rollback", "b", "rollback", "Back to what was in use before"),
+    Key("adapters.verify", "v", "verify", "Check it in full"),
+    Key("adapters.compare", "c", "compare", "Compare with the model alone"),
+    Key("adapters.delete", "d,delete", "delete", "Delete one of your own"),
+    Key("adapters.train", "t", "train", "Trainings: see them, start one"),
+    Key("adapters.read", "r", "read", "Read again"),
+    Key("adapters.close", "escape,q", "leave", "Back to the chat"),
+)
+TRAINING_KEYS = (
+    Key("training.new", "n", "new", "Start a training"),
+    Key("training.stop", "s", "stop", "Stop it; its state is saved"),
+    Key("training.resume", "r", "resume", "Go on with one that ended early"),
+    Key("training.use", "u", "use", "Its adapter among the adapters"),
+    Key("training.delete", "d,delete", "delete", "Delete what is kept of it"),
+    Key("training.close", "escape,q", "leave", "Back to the chat"),
+)
+TRAINING_FORM_KEYS = (Key("training_form.start", "ctrl+s", "start", "Start the training", True),)
+# Left and right would else scroll the answer in focus.
+COMPARE_KEYS = (
+    Key("compare.left", "1,left", "choose('left')", "The first answer is better", True),
+    Key("compare.right", "2,right", "choose('right')", "The second answer is better", True),
+    Key("compare.both_good", "3,g", "choose('both_good')", "Both are good"),
+    Key("compare.both_bad", "4,b", "choose('both_bad')", "Both are bad"),
+    Key("compare.again", "r", "again", "Answer both again"),
+    Key("compare.blind", "x", "blind", "Hide which is which until you chose"),
+    Key("compare.adapter", "a", "adapter", "Next adapter"),
+    Key("compare.edit", "e", "edit", "Write another request"),
+    Key("compare.stop", "escape,q", "leave", "Stop both answers, then back"),
+)
 FIRST_RUN_KEYS = (Key("first_run.go", "enter", "go", "Fetch the model, or try again"),)
 
 GROUPS = (
@@ -106,6 +138,10 @@ GROUPS = (
     ("List of chats in focus", LIST_KEYS),
     ("Correction editor", EDITOR_KEYS),
     ("Evaluations", EVALUATION_KEYS),
+    ("Adapters", ADAPTER_KEYS),
+    ("Trainings", TRAINING_KEYS),
+    ("A training to start", TRAINING_FORM_KEYS),
+    ("Side by side", COMPARE_KEYS),
     ("Boxes over the chat", OVERLAY_KEYS + CONFIRM_KEYS + FIRST_RUN_KEYS),
 )
 

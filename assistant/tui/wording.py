@@ -8,7 +8,7 @@ from datetime import datetime
 from textual.content import Content
 
 from assistant.sanitize import clean
-from assistant.types import Turn
+from assistant.types import Choice, Turn
 
 NBSP = "\u00a0"
 _MUTED = "$dim"
@@ -106,12 +106,13 @@ def _task(turn: Turn, corrected_task: str | None) -> Content:
 
 
 def _strategy(turn: Turn) -> Content:
-    if turn.choice is None:
-        return Content("")
-    text = _STRATEGIES.get(turn.choice.strategy, turn.choice.strategy)
-    if turn.choice.adapter:
-        text = f"{text} {one_line(turn.choice.adapter)}"
-    return Content.styled(text, _MUTED)
+    return Content.styled(way(turn.choice) if turn.choice else "", _MUTED)
+
+
+def way(choice: Choice) -> str:
+    """Return how a turn was answered: ``few-shot``, or ``adapter`` with its task and version."""
+    name = _STRATEGIES.get(choice.strategy, choice.strategy)
+    return f"{name} {one_line(choice.adapter)}" if choice.adapter else name
 
 
 def _marks(turn: Turn, corrected_task: str | None) -> list[Content]:

@@ -12,9 +12,9 @@ _WORDS = frozenset(
     language make me mean means meaning now of ok on once one or please put rendered same say says
     sentence show so summarize summary sum tell text that the then this to too translate translated
     translation up version want what whats with would you short shorter brief briefer briefly
-    longer words word bullet bullets points point simpler
+    longer words word bullet bullets points point simpler turn pls plz
     et en au aux la le les du de des dans il elle ce cela texte phrase traduis traduisez traduire
-    maintenant aussi encore plus court courte résume comment dit on vous tu peux
+    maintenant aussi encore plus court courte résume version s te plaît plait svp stp comment dit on vous tu peux
     und auf ins bitte noch mal jetzt das dies den die der satz text nochmal übersetze übersetzen
     heißt wie was kürzer fasse zusammen sag sagt man
     y al el lo los las un una ahora también por favor traduce traducir traduzca texto frase más

@@ -48,6 +48,7 @@ class Rule:
 
 
 LATIN_RULES = (
+    Rule(STRONG, r"\S\s*[(（\[]\s*$", r"^\s*[)）\]]\s*[.?!]*$"),  # in brackets behind the text
     # the word for it, the version in it: what is asked for, whatever stands in front
     Rule(SOURCE, r"\bfrom (?:the |its )?(?:original )?$"),
     Rule(

@@ -9,10 +9,22 @@ from __future__ import annotations
 
 import re
 
-from assistant.understand.cues import MANY, POINTS_DOWN, asks, is_request, names_language, size
+from assistant.understand.cues import (
+    MANY,
+    POINTS_DOWN,
+    asks,
+    is_question,
+    is_request,
+    names_language,
+    size,
+)
 from assistant.understand.fields import QUESTION_AFTER, by_fields
 from assistant.understand.inline import inline
+from assistant.understand.languages import language_code
+from assistant.understand.loose import for_labels, for_question
 from assistant.understand.quotes import find_quotes
+from assistant.understand.standing import standing_list
+from assistant.understand.wishes import behind_text, by_wish, moved
 
 Split = tuple[str, str | None]
 
@@ -32,21 +44,52 @@ _QUESTION_WORD = re.compile(
     re.IGNORECASE,
 )
 _ANSWER = re.compile(r"\banswer|\bquestion|回答|问题", re.IGNORECASE)
+_ARROW = r"(?P<request>(?:[^\W\d_]{2,12}[ \t]*)?(?:->|=>|→|⇒)[ \t]*(?P<language>[^\W\d_]{2,20}))"
+_CODES = "EN|ZH|FR|DE|ES|JA|KO|RU|PT|AR|NL|PL|SV|TR|CS|VI|TH|HU|RO|UK|FI|IT|JP|CN|HI|EL|HE|DA"
+_ARROWS = (
+    re.compile(
+        rf"(?P<request>(?:{_CODES})\s*(?:-+>?|–|→|=>|>|/|2)\s*(?P<language>{_CODES}))"
+        r"(?:\s*[:：|.]\s*|\s+)(?P<passage>.+)",
+        re.DOTALL,
+    ),
+    re.compile(
+        rf"(?P<request>(?:{_CODES})\s*(?:->|→|=>)\s*(?P<language>{_CODES}))[:：]?\s+(?P<passage>.+)",
+        re.DOTALL | re.IGNORECASE,
+    ),
+    re.compile(rf"{_ARROW}[ \t]*(?::\s|：|\n)\s*(?P<passage>.+)", re.DOTALL),
+    re.compile(rf"(?P<passage>.+?)\s+{_ARROW}[ \t]*[.:。：]?", re.DOTALL),
+)
+_RULED_OFF = re.compile(r"\A[-=*_]{3,}[ \t]*\n|\n[ \t]*[-=*_]{3,}\Z")
+_SPEAKS_OF = re.compile(r"(?:i|we|he|she|they|you|ich|wir|je|nous|yo)\b", re.IGNORECASE)
+_GREETS = re.compile(
+    r"(?:dear|hi|hello|hey|liebe\w*|hallo|sehr geehrte\w*|bonjour|cher|chère|chers|hola|estimad\w+"
+    r"|querid\w+|ciao|olá)\b[^?？]{0,40}[,:：，!]$|.{0,12}(?:你好|您好|各位\w{0,6}|敬启)\s*[,，:：！!]$",
+    re.IGNORECASE,
+)
+_CHOOSES = re.compile(
+    r"从.{2,80}[中里].{0,4}[选挑]|\b(?:choose|pick|select) (?:one|from|between)\b"
+)
 _CODE = re.compile(
     r"^(?:def|class|if|elif|else|for|while|try|with)\b.*:$|[;{]$"
     r"|^(?:import|from \w+ import|return|const|let|var|function|public|#include)\b"
 )
 
 
-def split_request(turn: str) -> Split:
-    """Return ``(request, passage)``; the passage is ``None`` when the turn has no clear one."""
+def split_request(turn: str, task: str | None = None) -> Split:
+    """Return ``(request, passage)``; the passage is ``None`` when the turn has no clear one.
+
+    ``task`` tells what the turn is for, where that is known: in a classification or a question about
+    a text, marks that mean nothing in plain talk part the request from the text.
+    """
     turn = turn.strip()
-    for rule in (_by_quotes, by_fields, _by_lines, _by_colon, _by_sentence, inline):
+    for rule in (*_RULES, *_RULES_OF.get(task or "", ())):
+        if rule is _by_list and task not in (None, "classification"):
+            continue  # `2, 6, 12, ? Which comes next` offers no labels
         found = rule(turn)
         if found:
-            request, passage = found
+            request, passage = moved(*found)
             request = " ".join(request.split()) if "\n" not in request else request.strip()
-            return request, passage.strip()
+            return request, _RULED_OFF.sub("", passage.strip())
     return turn, None
 
 
@@ -72,6 +115,21 @@ def _by_quotes(turn: str) -> tuple[str, str] | None:
     if _is_inside_text(before, after):
         return None
     return f"{before.rstrip()} … {after.lstrip()}".strip(), content
+
+
+def _by_arrow(turn: str) -> tuple[str, str] | None:
+    """Take ``-> French`` before or behind a text for the whole request."""
+    for pattern in _ARROWS:
+        match = pattern.fullmatch(turn)
+        if match and language_code(match["language"]):
+            return match["request"], match["passage"]
+    return None
+
+
+def _by_list(turn: str) -> tuple[str, str] | None:
+    """Take a list of labels that stands by itself for the request, with its question or title."""
+    found = standing_list(turn)
+    return (found.request, found.passage) if found else None
 
 
 def _is_inside_text(before: str, after: str) -> bool:
@@ -105,11 +163,12 @@ def _by_lines(turn: str) -> tuple[str, str] | None:
         return f"{head}\n{tail}", middle
     if "\n\n" in turn and not first and not last:
         return _by_paragraphs(turn)
-    if head.endswith((":", "：")) and (first or size(head) <= 12) and not _CODE.search(head):
+    titled = head.endswith((":", "：")) and not _CODE.search(head) and not _GREETS.match(head)
+    if titled and (first or size(head) <= 12):
         if not _LIST_AHEAD.search(head.rstrip(" :：")):
             return head, rest_after
         return _by_paragraphs(turn)
-    if first and first >= last:
+    if first and (first > last or (first == last and not _CHOOSES.search(tail))):
         return head, rest_after
     if last:
         return tail, rest_before
@@ -119,8 +178,14 @@ def _by_lines(turn: str) -> tuple[str, str] | None:
 def _strength(line: str) -> int:
     if not line or size(line) > MANY or _CODE.search(line):
         return 0
-    question = line.endswith(("?", "？"))
-    return 2 * asks(line) + question + line.endswith((":", "：")) * (asks(line) or size(line) < 8)
+    quotes = find_quotes(line)
+    if quotes and quotes[0].end - quotes[0].start == len(line):
+        return 0  # what is quoted is the text, even where it asks
+    if _GREETS.match(line):
+        return 0  # a letter's first line ends with a colon as well
+    question = is_question(line)
+    asked = asks(line) or _CHOOSES.search(line) is not None
+    return 2 * asked + question + line.endswith((":", "：")) * (asked or size(line) < 8)
 
 
 def _by_paragraphs(turn: str) -> tuple[str, str] | None:
@@ -168,9 +233,9 @@ def _offers_labels(prefix: str, rest: str) -> bool:
 
 def _is_name(prefix: str) -> bool:
     """Tell whether a short prefix names a language or a task (``French please: …``)."""
-    return size(prefix) <= 4 and (
-        names_language(prefix) or re.fullmatch(r"[A-Za-z]{2}(-[A-Za-z]{2})?", prefix) is not None
-    )
+    if size(prefix) > 4 or _SPEAKS_OF.match(prefix):
+        return False  # `I love Italian: …`
+    return names_language(prefix) or re.fullmatch(r"[A-Za-z]{2}(-[A-Za-z]{2})?", prefix) is not None
 
 
 def _by_sentence(turn: str) -> tuple[str, str] | None:
@@ -193,3 +258,18 @@ def _by_sentence(turn: str) -> tuple[str, str] | None:
     if asks(first) and POINTS_DOWN.search(first) and size(first) <= MANY and size(rest) >= 4:
         return first, rest
     return None
+
+
+_RULES = (
+    _by_quotes,
+    _by_arrow,
+    by_fields,
+    by_wish,
+    _by_list,
+    _by_lines,
+    _by_colon,
+    _by_sentence,
+    inline,
+    behind_text,
+)
+_RULES_OF = {"classification": (for_labels,), "qa": (for_question,)}

@@ -62,6 +62,15 @@ _CODE_FIRST = re.compile(
 _CODE_PAIR = re.compile(
     rf"^\W*(?:{_SAFE_CODES})\s*(?:-+>?|→|=>|>|/|2)\s*(?P<code>{_SAFE_CODES})\s*[:：]", re.IGNORECASE
 )
+_CAPITALS = "|".join(code.upper() for code in _SAFE_CODES.split("|"))
+_CAPITAL_PAIR = re.compile(
+    rf"^\W*(?:{_CAPITALS})\s*(?:-+>?|–|→|=>|>|/|2)\s*(?P<code>{_CAPITALS})(?![^\W_])"
+)
+_FIELD = re.compile(
+    r"(?:^|\n|[.。!?！？])[^\S\n]*(?:target(?: lang(?:uage)?)?|zielsprache|langue cible|目标语言|目標言語"
+    r"|idioma(?: de)? destino)\s*[:：=]\s*(?P<name>[^\W\d_]{2,20})",
+    re.IGNORECASE,
+)
 _ENGLISH_WORDS = frozenset(
     ["it", "he", "hi", "no", "da", "de", "el", "es"]
 )  # codes that are words as well
@@ -76,6 +85,9 @@ _SPEAKERS = re.compile(
 
 def target_language(turn: str) -> str | None:
     """Return the code of the language that ``turn`` asks to be put into, ``None`` if not named."""
+    field = _FIELD.search(turn)
+    if field and (named := language_code(field["name"])):
+        return named
     request, passage = split_request(turn)
     if passage is None:
         request = without_quotes(request)
@@ -90,7 +102,8 @@ def target_language(turn: str) -> str | None:
             continue  # `translate this text in French: Le chien dort` names the source
         if weight == MEDIUM and not _in_is_meant(request, end):
             continue
-        if weight == WEAK and not (_TRANSLATES.search(request) and len(request) < 60):
+        alone = not re.search(r"\w", request[:start] + request[end:])  # `"Good night." Spanish?`
+        if weight == WEAK and not (alone or (_TRANSLATES.search(request) and len(request) < 60)):
             continue
         if weight > 0 and (best is None or weight >= best[0]):
             best = (weight, start, code)
@@ -135,7 +148,7 @@ def _short_form(request: str) -> str | None:
     who = _SPEAKERS.search(request)
     if who:
         return speakers()[who["who"].lower()]
-    for pattern in (_CODE_PAIR, _CODE_AFTER, _CODE_FIRST):
+    for pattern in (_CODE_PAIR, _CAPITAL_PAIR, _CODE_AFTER, _CODE_FIRST):
         match = pattern.search(request)
         if match:
             code = match["code"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import opened
+from tui_driver import opened
 from tui_fakes import FakeSession
 
 from assistant.tui.widgets.answer import code_in, drawable

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from conftest import opened
 from textual import events
+from tui_driver import opened
 from tui_fakes import FakeSession
 
 from assistant.engine.loader import EngineLoader

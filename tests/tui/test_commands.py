@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import opened
+from tui_driver import opened
 from tui_fakes import FakeSession, Plan
 
 from assistant.engine.loader import EngineLoader

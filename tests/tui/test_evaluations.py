@@ -9,8 +9,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import Driver, opened
 from textual.pilot import Pilot
+from tui_driver import Driver, opened
 from tui_fakes import FakeSession, now
 
 from assistant.errors import StoreError

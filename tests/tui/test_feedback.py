@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from conftest import opened
 from textual import events
 from textual.widgets import TextArea
+from tui_driver import opened
 from tui_fakes import FakeSession
 
 from assistant.tui.screens.editor import EditorScreen

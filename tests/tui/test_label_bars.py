@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from conftest import opened
 from rich.cells import cell_len
 from textual.pilot import Pilot
+from tui_driver import opened
 from tui_fakes import FakeSession, finished, now
 
 from assistant.events import Event, TurnFinished

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from conftest import opened
 from textual.widgets import Input
+from tui_driver import opened
 from tui_fakes import FakeSession
 
 from assistant.tui.screens.search import SearchScreen

@@ -8,9 +8,9 @@ import threading
 from types import FrameType
 
 import pytest
-from conftest import Driver, opened
 from textual import events
 from textual.widgets import Input
+from tui_driver import Driver, opened
 from tui_fakes import FakeSession
 
 from assistant.tui.asking import Asking, Chat

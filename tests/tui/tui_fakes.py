@@ -19,6 +19,8 @@ from assistant.events import (
     TurnRouted,
     TurnStarted,
 )
+from assistant.side_by_side import ALONE, IN_USE, SIDES, Request, SideEvent, Way, Ways
+from assistant.store.preferences import Preference, Verdict, candidate_of
 from assistant.testing import FakeEngine, ready_loader
 from assistant.types import Choice, Conversation, Feedback, Rating, Route, Timing, Turn, Usage
 
@@ -175,6 +177,15 @@ def finished(turn: Turn, task: str, answer: str | None = None) -> Turn:
     )
 
 
+def _in_way(event: Event, way: Way) -> Event:
+    """Return the event of a turn as if it had been answered in ``way``."""
+    if isinstance(event, AnswerPiece) or event.turn.choice is None:
+        return event
+    name = way.adapter or (f"{event.turn.route.task}/v1" if event.turn.route else "")
+    choice = Choice("adapter", "", name) if way.trained else event.turn.choice
+    return replace(event, turn=replace(event.turn, choice=choice))
+
+
 class FakeSession:
     """Answers from a script. ``gate`` holds an answer back after its first word until it is set.
 
@@ -208,6 +219,10 @@ class FakeSession:
         self.explained: list[str] = []
         self.fails_before_storing: Exception | None = None
         self.asked: list[tuple[str, Any]] = []
+        self.adapters: Any = None
+        self.compared: list[tuple[Request, Ways]] = []
+        self.preferred: list[tuple[str, bool, str | None]] = []
+        self.preferring_fails: Exception | None = None
         self.feedback: list[tuple[str, str, object]] = []
 
     def ask(
@@ -295,6 +310,38 @@ class FakeSession:
             stop=stop,
             decide=decide,
         )
+
+    def compare(
+        self,
+        request: Request,
+        ways: Ways = (ALONE, IN_USE),
+        *,
+        stop: threading.Event | None = None,
+    ) -> Iterator[SideEvent]:
+        """Answer twice from the script, held back by the same gate as one answer."""
+        self.compared.append((request, ways))
+        inner = FakeSession(task=self.task, loader=self.loader, delay_s=self.delay_s)
+        inner.answers, inner.gate = self.answers, self.gate
+        for side, way in zip(SIDES, ways, strict=True):
+            if stop is not None and stop.is_set():
+                return
+            for event in inner.ask(request.text, options=request.options, stop=stop):
+                yield SideEvent(side, _in_way(event, way))
+
+    def prefer(
+        self,
+        left: Turn,
+        right: Turn,
+        choice: Verdict,
+        *,
+        blind: bool = False,
+        turn_id: str | None = None,
+    ) -> Preference:
+        if self.preferring_fails is not None:
+            raise self.preferring_fails
+        self.preferred.append((choice, blind, turn_id))
+        sides = candidate_of(left), candidate_of(right)
+        return Preference(1, turn_id, "qa", left.user_text, *sides, choice, blind, "")
 
     def rate(self, turn_id: str, rating: Rating, comment: str | None = None) -> Feedback:
         self.feedback.append(("rate", turn_id, (rating, comment)))

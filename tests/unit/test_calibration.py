@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -152,10 +153,10 @@ def test_the_bare_prompt_holds_the_text_and_no_label() -> None:
     engine, rows = Biased(), examples()
     calibrate(rows, planner(), engine, AskOptions())
     bare = [call for call in engine.calls if len(call) == 1]
-    assert len(bare) == len(rows)
+    assert len(bare) == 2 * len(rows)  # to choose among the labels, and to score each
     assert all("Labels" not in call[0].content for call in bare)
-    assert bare[1][0] == Message("user", bare[1][0].content)
-    assert "awful" in bare[1][0].content
+    assert bare[2][0] == Message("user", bare[2][0].content)
+    assert "awful" in bare[2][0].content
 
 
 def test_too_few_examples_are_an_error_that_says_how_many_are_needed() -> None:
@@ -184,3 +185,11 @@ def test_a_correction_belongs_to_the_adapter_that_was_chosen() -> None:
         examples()[1].input, "classification", AskOptions(labels=LABELS), engine := Biased()
     )
     assert classify(plan, after, engine).calibrated
+
+
+def test_the_digest_of_corrections_changes_with_what_they_say_and_not_with_their_order() -> None:
+    one = Calibration("m", None, "w", ("a", "b"), (1.0,), {"a": 0.0, "b": 0.1}, 40)
+    other = replace(one, way="v")
+    assert Calibrations([one, other]).digest == Calibrations([other, one]).digest
+    changed = replace(one, bias={"a": 0.0, "b": 0.2})
+    assert Calibrations([one]).digest != Calibrations([changed]).digest != Calibrations().digest

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from assistant.classification import probabilities, ranked, unsure
-from assistant.engine.base import CandidateScore
 from assistant.explain import explain_turn, unsure_note
 from assistant.types import Route, Turn
 
@@ -36,8 +35,8 @@ def test_unsure_below_half_or_with_a_short_lead(chances: tuple[float, ...], expe
 
 
 def test_scores_that_are_equal_are_unsure_and_far_apart_are_not() -> None:
-    same = probabilities(["a", "b"], [CandidateScore(-3.0, 1), CandidateScore(-3.0, 2)])
-    apart = probabilities(["a", "b"], [CandidateScore(-900.0, 1), CandidateScore(-3.0, 2)])
+    same = probabilities({"a": -3.0, "b": -3.0})
+    apart = probabilities({"a": -900.0, "b": -3.0})
     assert unsure(same)
     assert not unsure(apart)
 

@@ -8,25 +8,22 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_fakes import Program, Run, Wired
 
 from assistant.cli.main import main
-from assistant.config import Settings
 from assistant.engine.base import CandidateScore
 from assistant.engine.loader import EngineLoader, LoadStatus
 from assistant.errors import EngineError
-from assistant.paths import shipped, user_paths
-from assistant.prompts import Prompts
-from assistant.session import Session
+from assistant.paths import user_paths
 from assistant.store.store import Store
-from assistant.testing import FakeEngine, FakeRouter, ready_loader
+from assistant.testing import FakeEngine
 from assistant.types import Generation, Message
-
-Run = Callable[..., tuple[int, str, str]]
 
 USAGE = {"prompt_tokens", "cached_prompt_tokens", "completion_tokens"}
 TIMING = {"route_s", "first_token_s", "total_s", "tokens_per_s"}
@@ -36,60 +33,11 @@ FIELDS = {
 }
 
 
-class Terminal(io.StringIO):
-    """A stdin that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-class Wired:
-    """What ``make_session`` was given, and the engine it used."""
-
-    def __init__(self) -> None:
-        self.engine = FakeEngine()
-        self.loader: EngineLoader | None = None
-        self.rules: dict[str, str] = {}
-        self.settings: Settings | None = None
-        self.prompts = Prompts.load(shipped("prompts"))
-
-    def make_session(self, settings: Settings, *, store: Store, **_: Any) -> Session:
-        self.settings = settings
-        loader = self.loader or ready_loader(self.engine)
-        return Session(store, loader, FakeRouter(self.rules), self.prompts, settings)
-
-    @property
-    def asked(self) -> str:
-        return self.engine.calls[-1][-1].content
-
-
 @pytest.fixture
-def wired(monkeypatch: pytest.MonkeyPatch) -> Wired:
-    made = Wired()
-    monkeypatch.setattr("assistant.wiring.make_session", made.make_session)
-    return made
-
-
-@pytest.fixture
-def run(
-    wired: Wired,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Run:
+def run(wired: Wired, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return a function that runs ``assistant ask`` and returns code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str, stdin: bytes | None = None) -> tuple[int, str, str]:
-        piped = io.TextIOWrapper(io.BytesIO(stdin or b""), encoding="utf-8")
-        monkeypatch.setattr(sys, "stdin", Terminal() if stdin is None else piped)
-        with pytest.raises(SystemExit) as caught:
-            main(["ask", *arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return int(caught.value.code or 0), out, err
-
-    return call
+    return partial(program, "ask")
 
 
 def turns() -> list[tuple[str, str, str]]:
@@ -225,17 +173,17 @@ def test_words_file_and_pipe_join_in_this_order(run: Run, wired: Wired, tmp_path
     (tmp_path / "notes.txt").write_text("from the file\n", encoding="utf-8")
     code = run("Summarize:", "--file", "notes.txt", stdin="aus der Pipe ü\n".encode())[0]
     assert code == 0
-    assert wired.asked == "Summarize:\n\nfrom the file\n\naus der Pipe ü"
+    assert wired.asked[-1] == "Summarize:\n\nfrom the file\n\naus der Pipe ü"
 
 
 def test_a_pipe_alone_is_a_question(run: Run, wired: Wired) -> None:
     assert run(stdin=b"  indented\nlines\n\n")[0] == 0
-    assert wired.asked == "  indented\nlines"
+    assert wired.asked[-1] == "  indented\nlines"
 
 
 def test_bytes_that_are_not_utf8_are_replaced_in_a_pipe(run: Run, wired: Wired) -> None:
     assert run(stdin=b"caf\xe9")[0] == 0
-    assert wired.asked == "caf\ufffd"
+    assert wired.asked[-1] == "caf\ufffd"
 
 
 @pytest.mark.parametrize("stdin", [None, b"", b" \n\n"])
@@ -248,7 +196,7 @@ def test_nothing_to_ask_is_wrong_usage(run: Run, stdin: bytes | None) -> None:
 def test_a_byte_order_mark_is_not_part_of_the_text(run: Run, wired: Wired, tmp_path: Path) -> None:
     (tmp_path / "bom.txt").write_bytes(b"\xef\xbb\xbfhello")
     run("--file", "bom.txt")
-    assert wired.asked == "hello"
+    assert wired.asked[-1] == "hello"
 
 
 def test_a_file_that_cannot_be_read_is_wrong_usage(run: Run, tmp_path: Path) -> None:

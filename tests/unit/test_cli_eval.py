@@ -5,71 +5,31 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_fakes import Program, Run, Wired
 
-from assistant.cli.main import main
-from assistant.config import Settings
 from assistant.engine.loader import EngineLoader
 from assistant.errors import ModelNotInstalled
 from assistant.evaluation import predict
-from assistant.paths import shipped, user_paths
-from assistant.prompts import Prompts
-from assistant.session import Session
+from assistant.paths import user_paths
 from assistant.store.store import EvaluatedExample, Store
-from assistant.testing import FakeEngine, FakeRouter, ready_loader
+from assistant.testing import FakeEngine
 from assistant.types import Decoding, Generation, Message
-
-Run = Callable[..., tuple[int, str, str]]
 
 FIELDS = ["task", "strategy", "model", "adapter", "n", "scores", "ci95", "signature", "timing"]
 CAPITALS = {"Peru": "Lima", "France": "Paris", "Japan": "Tokyo", "Italy": "Rome"}
 
 
-class Wired:
-    """What ``make_session`` was given, and the engine it used."""
-
-    def __init__(self) -> None:
-        self.engine = FakeEngine()
-        self.loader: EngineLoader | None = None
-        self.settings: Settings | None = None
-        self.prompts = Prompts.load(shipped("prompts"))
-
-    def make_session(self, settings: Settings, *, store: Store, **_: Any) -> Session:
-        self.settings = settings
-        loader = self.loader or ready_loader(self.engine)
-        return Session(store, loader, FakeRouter(), self.prompts, settings)
-
-
 @pytest.fixture
-def wired(monkeypatch: pytest.MonkeyPatch) -> Wired:
-    made = Wired()
-    monkeypatch.setattr("assistant.wiring.make_session", made.make_session)
-    return made
-
-
-@pytest.fixture
-def run(
-    wired: Wired,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Run:
+def run(wired: Wired, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return a function that runs ``assistant eval`` and returns code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as caught:
-            main(["eval", *arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        assert "Unexpected error" not in err
-        return int(caught.value.code or 0), out, err
-
-    return call
+    return partial(program, "eval")
 
 
 def written(name: str, rows: Sequence[object]) -> str:

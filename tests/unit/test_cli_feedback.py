@@ -3,40 +3,27 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_fakes import Program, Run
 
-from assistant.cli.main import main
 from assistant.paths import user_paths
 from assistant.store.store import Store
 from assistant.types import Message, Route, Turn
 
-Run = Callable[..., tuple[int, str, str]]
 SENT = (Message("system", "Be brief."), Message("user", "What?"))
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Return a function that runs the program and returns exit code, stdout and stderr."""
-    monkeypatch.setenv("ASSISTANT_HOME", str(tmp_path / "home"))
-
-    def call(*arguments: str, stdin: str = "") -> tuple[int, str, str]:
-        piped = io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8")
-        monkeypatch.setattr(sys, "stdin", piped)
-        with pytest.raises(SystemExit) as caught:
-            main(["feedback", *arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return int(caught.value.code or 0), out, err
-
-    return call
+def run(program: Program) -> Run:
+    """Return a function that runs ``assistant feedback`` and returns code, stdout and stderr."""
+    return partial(program, "feedback", stdin="")
 
 
 def talk(text: str = "What?", answer: str = "This.") -> Turn:

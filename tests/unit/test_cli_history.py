@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-import io
 import json
-import sys
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_fakes import Program, Run
 
-from assistant.cli.main import main
 from assistant.paths import user_paths
 from assistant.store.store import Store
 from assistant.types import Turn
 
-Run = Callable[..., tuple[int, str, str]]
 EVIL = "\x1b]0;owned\x07\x1b[31mred\x9b2J"
 
 
-class Terminal(io.StringIO):
-    """A stdin that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Return a function that runs the program and returns exit code, stdout and stderr."""
-    monkeypatch.setenv("ASSISTANT_HOME", str(tmp_path / "home"))
-
-    def call(*arguments: str, stdin: str = "", terminal: bool = False) -> tuple[int, str, str]:
-        piped = io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8")
-        monkeypatch.setattr(sys, "stdin", Terminal(stdin) if terminal else piped)
-        with pytest.raises(SystemExit) as caught:
-            main(["history", *arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return int(caught.value.code or 0), out, err
-
-    return call
+def run(program: Program) -> Run:
+    """Return a function that runs ``assistant history`` and returns code, stdout and stderr."""
+    return partial(program, "history", stdin="")
 
 
 def talk(text: str, answer: str, **begin: Any) -> Turn:

@@ -13,33 +13,18 @@ from pathlib import Path
 
 import click
 import pytest
+from cli_fakes import Program, Run
 
 from assistant import __version__
 from assistant.cli.main import COMMANDS, cli, main, with_default_command
 from assistant.errors import AssistantError, Cancelled, EngineError, UsageError
 
-Run = Callable[..., tuple[int, str, str]]
-
-
-class Terminal(io.StringIO):
-    """A stdin that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(program: Program) -> Run:
     """Return a function that runs the program at a terminal; it returns code, stdout, stderr."""
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "stdin", Terminal())
-        with pytest.raises(SystemExit) as caught:
-            main(arguments)
-        out, err = capsys.readouterr()
-        return int(caught.value.code or 0), out, err
-
-    return call
+    program.may_fail = True
+    return program
 
 
 @pytest.fixture

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
-import sys
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_fakes import Program, Run
 
-from assistant.cli.main import main
 from assistant.paths import Paths, user_paths
 from assistant.prompts import Prompts
 from assistant.router.memory import Lesson
@@ -21,15 +19,7 @@ from assistant.store.store import Store
 from assistant.testing import FakeRouter, ready_loader
 from assistant.types import Route
 
-Run = Callable[..., tuple[int, str, str]]
 TASKS = {"qa", "translation", "summarization", "classification", "chat"}
-
-
-class Terminal(io.StringIO):
-    """A stdin that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 class Listening(FakeRouter):
@@ -65,7 +55,7 @@ def made(paths: Paths, store: Store, prompts: Prompts) -> Listening:
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return a function that runs ``assistant route`` and returns code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Listening, "asked", [])
@@ -73,17 +63,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.setattr("assistant.wiring.make_router", made)
     loader = ready_loader()
     monkeypatch.setattr("assistant.wiring.make_loader", lambda settings, paths: loader)
-
-    def call(*arguments: str, stdin: bytes | None = None) -> tuple[int, str, str]:
-        piped = io.TextIOWrapper(io.BytesIO(stdin or b""), encoding="utf-8")
-        monkeypatch.setattr(sys, "stdin", Terminal() if stdin is None else piped)
-        with pytest.raises(SystemExit) as caught:
-            main(["route", *arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return int(caught.value.code or 0), out, err
-
-    return call
+    return partial(program, "route")
 
 
 def lines(*rows: object) -> bytes:

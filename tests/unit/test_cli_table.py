@@ -8,74 +8,30 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_fakes import Program, Run, Wired
 
-from assistant.cli.main import main
-from assistant.config import Settings
 from assistant.engine.base import CandidateScore
 from assistant.engine.loader import EngineLoader
 from assistant.errors import EngineError
-from assistant.paths import shipped, user_paths
-from assistant.prompts import Prompts
-from assistant.session import Session
+from assistant.paths import user_paths
 from assistant.store.store import Store
-from assistant.testing import FakeEngine, FakeRouter, ready_loader
+from assistant.testing import FakeEngine
 from assistant.types import Message
 
-Run = Callable[..., tuple[int, str, str]]
 Rows = list[dict[str, str]]
 
 
-class Wired:
-    """What ``make_session`` was given, and the engine it used."""
-
-    def __init__(self) -> None:
-        self.engine = FakeEngine()
-        self.loader: EngineLoader | None = None
-        self.rules: dict[str, str] = {}
-        self.settings: Settings | None = None
-        self.prompts = Prompts.load(shipped("prompts"))
-
-    def make_session(self, settings: Settings, *, store: Store, **_: Any) -> Session:
-        self.settings = settings
-        loader = self.loader or ready_loader(self.engine)
-        return Session(store, loader, FakeRouter(self.rules), self.prompts, settings)
-
-    @property
-    def asked(self) -> list[str]:
-        return [messages[-1].content for messages in self.engine.calls]
-
-
 @pytest.fixture
-def wired(monkeypatch: pytest.MonkeyPatch) -> Wired:
-    made = Wired()
-    monkeypatch.setattr("assistant.wiring.make_session", made.make_session)
-    return made
-
-
-@pytest.fixture
-def run(
-    wired: Wired,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Run:
+def run(wired: Wired, program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return a function that runs ``assistant ask`` and returns code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
-        with pytest.raises(SystemExit) as caught:
-            main(["ask", *arguments])
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return int(caught.value.code or 0), out, err
-
-    return call
+    return partial(program, "ask", stdin=b"")
 
 
 def write(rows: Sequence[Sequence[str]], name: str = "r.csv") -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from peft import PeftModel
+from peft import IA3Config, LoraConfig, PeftModel, PrefixTuningConfig, get_peft_model
 from test_lean_adapters import write_adapter
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -434,8 +434,47 @@ def test_all_one_token_answers_sum_to_the_chance_of_ending_there(engine: TorchEn
     assert 0 < total < 1
 
 
+def among(engine: Any, labels: Sequence[str]) -> list[float]:
+    """Compute what ``choose`` has to say from the chances of each token: siblings sum to 1."""
+    paths = [[*label.encode(), None] for label in labels]
+    each = [score.each for score in engine.score(HELLO, labels)]
+    found = []
+    for path in paths:
+        value = 0.0
+        for at in range(len(path)):
+            beside = {
+                tuple(other[: at + 1]): chances[at]
+                for other, chances in zip(paths, each, strict=True)
+                if other[:at] == path[:at]
+            }
+            value += beside[tuple(path[: at + 1])] - math.log(
+                sum(math.exp(one) for one in beside.values())
+            )
+        found.append(value)
+    return found
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["a", "b"],
+        ["art", "art history", "arts", "biology"],
+        ["x" * 60 + str(n) for n in range(30)] + ["y", ""],
+        ["only one"],
+    ],
+)
+def test_chances_among_labels_are_those_of_their_tokens_where_they_part(
+    engine: TorchEngine, labels: list[str]
+) -> None:
+    found = engine.choose(HELLO, labels)
+    assert found == pytest.approx(among(engine, labels), abs=2e-3)
+    assert sum(math.exp(one) for one in found) == pytest.approx(1.0)
+    assert engine.choose(HELLO, labels) == pytest.approx(found, abs=2e-3)
+
+
 def test_no_candidates_no_scores(engine: TorchEngine) -> None:
     assert engine.score(HELLO, []) == []
+    assert engine.choose(HELLO, []) == []
 
 
 def test_the_hidden_state_is_that_of_the_plain_model(
@@ -516,7 +555,7 @@ def test_an_adapter_it_does_not_have_is_an_error(engine: TorchEngine, tmp_path: 
         lambda: engine.text_logprobs("some text", adapter="french"),
         lambda: engine.complete([HELLO], Decoding(), adapter="french"),
     ):
-        with pytest.raises(AdapterError, match="lean path") as caught:
+        with pytest.raises(AdapterError, match="No adapter 'french'") as caught:
             ask()
         assert caught.value.hint
     with pytest.raises(AdapterError, match="'french'"):
@@ -526,7 +565,7 @@ def test_an_adapter_it_does_not_have_is_an_error(engine: TorchEngine, tmp_path: 
     assert engine.adapters == ()
 
 
-# -- adapters, for reading alone -------------------------------------------------------------------
+# -- adapters -------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -554,6 +593,60 @@ def test_vectors_with_an_adapter_are_those_of_peft(
     assert state == pytest.approx(expected, abs=1e-5 * abs(expected).max())
     bare = engine.hidden_states(["What is this"], Reading(2, "?", 99))[0]
     assert abs(state - bare).max() > 0.01
+
+
+def lively(model: Any) -> Any:
+    """Give every weight that an adapter adds a value that matters."""
+    torch.manual_seed(3)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "magnitude" in name:
+                parameter.mul_(1 + 0.3 * torch.rand(parameter.shape))
+            elif parameter.requires_grad:
+                parameter.add_(torch.randn(parameter.shape) * 0.3)
+    return model
+
+
+KINDS = {
+    "lora": LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM"),
+    "dora": LoraConfig(r=4, target_modules="all-linear", use_dora=True, task_type="CAUSAL_LM"),
+    "ia3": IA3Config(
+        target_modules=["k_proj", "v_proj", "down_proj"],
+        feedforward_modules=["down_proj"],
+        task_type="CAUSAL_LM",
+    ),
+    "prefix": PrefixTuningConfig(num_virtual_tokens=6, task_type="CAUSAL_LM"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_answers_and_scores_with_an_adapter_are_those_of_peft(
+    engine: TorchEngine, folder: Path, plain: tuple[Any, Any], tmp_path: Path, kind: str
+) -> None:
+    def base() -> Any:
+        return AutoModelForCausalLM.from_pretrained(str(folder), dtype=torch.float32)
+
+    lively(get_peft_model(base(), KINDS[kind])).save_pretrained(tmp_path / "made")
+    theirs = PeftModel.from_pretrained(base(), str(tmp_path / "made")).eval()
+    bare = [score.logprob for score in engine.score(HELLO, ["yes", "no"])]
+    engine.load_adapter("mine", tmp_path / "made")
+    for _ in range(2):  # the second time from the cache
+        found = engine.score(HELLO, ["yes", "no"], adapter="mine")
+        for candidate, score in zip(["yes", "no"], found, strict=True):
+            expected = by_hand((theirs, plain[1]), HELLO, candidate)
+            assert score.logprob == pytest.approx(expected, abs=2e-3)
+        assert [score.logprob for score in engine.score(HELLO, ["yes", "no"])] == bare
+    assert [score.logprob for score in found] != pytest.approx(bare, abs=1e-2)
+    ids = engine._format.prompt_ids(HELLO)
+    chosen: list[int] = []
+    while len(chosen) < 8 and (not chosen or chosen[-1] not in engine._format.end_ids):
+        with torch.no_grad():
+            chosen.append(int(theirs(torch.tensor([[*ids, *chosen]])).logits[0, -1].argmax()))
+    expected_text = plain[1].decode(chosen, skip_special_tokens=True)
+    answer = said(
+        list(engine.generate(HELLO, Decoding(max_tokens=8, temperature=0.0), adapter="mine"))
+    )
+    assert answer.rstrip("\ufffd") == expected_text.rstrip("\ufffd")
 
 
 def test_an_adapter_leaves_answers_alone_and_can_be_unloaded(
@@ -600,19 +693,29 @@ def changed_config(folder: Path, **settings: Any) -> None:
 @pytest.mark.parametrize(
     ("break_it", "said"),
     [
-        (lambda f: changed_config(f, use_dora=True), "more than plain LoRA"),
-        (lambda f: changed_config(f, peft_type="IA3"), "more than plain LoRA"),
-        (lambda f: changed_config(f, bias="all"), "more than plain LoRA"),
-        (lambda f: changed_config(f, fan_in_fan_out=True), "more than plain LoRA"),
+        (lambda f: changed_config(f, use_dora=True), "no adapter that can be read"),
+        (lambda f: changed_config(f, peft_type="LOHA"), "kind not known here .LOHA"),
+        (lambda f: changed_config(f, bias="all"), "kind not known here"),
+        (lambda f: changed_config(f, fan_in_fan_out=True), "kind not known here"),
         (lambda f: changed_config(f, r=None), "no adapter that can be read"),
         (lambda f: (f / "adapter_config.json").write_text("{"), "no adapter that can be read"),
         (lambda f: (f / "adapter_config.json").write_text("[]"), "no adapter that can be read"),
         (lambda f: (f / "adapter_model.safetensors").write_bytes(b"x"), "no adapter that can"),
         (lambda f: (f / "adapter_model.safetensors").unlink(), "no adapter that can be read"),
     ],
-    ids=["dora", "ia3", "bias", "fan", "no rank", "half", "list", "damaged", "no weights"],
+    ids=[
+        "no magnitudes",
+        "loha",
+        "bias",
+        "fan",
+        "no rank",
+        "half",
+        "list",
+        "damaged",
+        "no weights",
+    ],
 )
-def test_what_is_no_plain_lora_is_refused(
+def test_what_is_no_adapter_known_here_is_refused(
     engine: TorchEngine, adapter: Path, break_it: Callable[[Path], None], said: str
 ) -> None:
     break_it(adapter)

@@ -18,12 +18,13 @@ from sklearn.metrics import f1_score
 
 from assistant import config
 from assistant.answering import AskOptions, Planner
+from assistant.calibration import reliability
 from assistant.engine.base import CandidateScore
 from assistant.errors import UsageError
 from assistant.evaluation import report
 from assistant.evaluation.answers import ExactMatch, TokenF1
 from assistant.evaluation.bootstrap import compare, interval
-from assistant.evaluation.classes import Accuracy, CalibrationError, MacroF1, reliability
+from assistant.evaluation.classes import Accuracy, CalibrationError, MacroF1
 from assistant.evaluation.examples import Example, read_examples, sample
 from assistant.evaluation.measures import metrics_for
 from assistant.evaluation.metric import Metric, Prediction, Rows
@@ -268,7 +269,9 @@ def test_calibration_error_by_hand() -> None:
     found = metric.rows(four, said)
     # half of the two at 95 % is right; both others are right, at 55 % and at 65 %
     assert metric.score(found) == pytest.approx((2 * 0.45 + 0.45 + 0.35) / 4)
-    assert np.allclose(reliability(found), [(0.55, 1, 1), (0.65, 1, 1), (0.95, 0.5, 2)])
+    assert np.allclose(
+        reliability(found[:, 0], found[:, 1]), [(0.55, 1, 1), (0.65, 1, 1), (0.95, 0.5, 2)]
+    )
 
 
 def test_a_certain_right_answer_has_no_calibration_error() -> None:

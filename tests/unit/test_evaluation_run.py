@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from assistant import config
-from assistant.answering import AskOptions, Planner
+from assistant.answering import AskOptions, Plan, Planner
 from assistant.engine.base import CandidateScore
 from assistant.errors import Cancelled, ContextOverflow, NotFound, PromptError, UsageError
 from assistant.evaluation import predict
@@ -250,6 +250,25 @@ def test_classification_is_resumed_too(store: Store, tmp_path: Path) -> None:
     done = run(store, moods(tmp_path), second)
     assert len(second.calls) == 2
     assert len({one.id for one in done.predictions}) == 4
+
+
+def test_stopped_while_it_is_planned_nothing_is_asked(tmp_path: Path) -> None:
+    class Planning(Planner):
+        planned = 0
+
+        def plan(self, *given: Any, **more: Any) -> Plan:
+            self.planned += 1
+            stop.set()
+            return super().plan(*given, **more)
+
+    stop = threading.Event()
+    engine = Knowing({})
+    planner = Planning(PROMPTS, config.load(), Chooser())
+    rows = moods(tmp_path).rows
+    with pytest.raises(Cancelled):
+        predict.predict(rows, planner, engine, AskOptions(), stop=stop)
+    assert planner.planned == 1
+    assert engine.calls == []
 
 
 def test_stopped_at_the_perplexity_no_answer_is_lost(store: Store, tmp_path: Path) -> None:

@@ -161,3 +161,25 @@ def test_evaluations_from_before_answers_were_kept_are_still_there(
         store.add_evaluated(begin(store), [FIRST])
         store.delete_evaluation(found["id"])
         assert store.evaluations() == []
+
+
+def test_the_stamp_is_another_when_an_evaluation_was_finished_or_deleted(store: Store) -> None:
+    def finished() -> int:
+        number = begin(store)
+        store.finish_evaluation(number, REPORT)
+        return number
+
+    seen = [store.evaluations_stamp()]
+    first = finished()
+    seen.append(store.evaluations_stamp())
+    running = begin(store)
+    assert store.evaluations_stamp() == seen[-1]
+    store.finish_evaluation(running, REPORT)
+    seen.append(store.evaluations_stamp())
+    store.delete_evaluation(running)
+    assert store.evaluations_stamp() == seen[1]
+    assert finished() == running  # its number is given anew
+    seen.append(store.evaluations_stamp())
+    store.delete_evaluation(first)
+    seen.append(store.evaluations_stamp())
+    assert len(set(seen)) == len(seen)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import load_file, save_file
 from test_lean_exact import HELLO, TEXTS, all_logits, open_lean, run, said
 from transformers import AutoModelForCausalLM
 
@@ -231,3 +232,16 @@ def test_the_engine_goes_on_after_a_refusal(engine: LeanEngine, adapter: Path) -
     change(adapter, peft_type="LOHA")
     refusal(engine, adapter)
     assert said(run(engine, HELLO)) == before
+
+
+def test_an_adapter_saved_in_bfloat16_is_read(base: Path, tmp_path: Path) -> None:
+    folder = write_adapter(base, tmp_path / "made")
+    file = folder / "adapter_model.safetensors"
+    halves = {name: one.bfloat16() for name, one in load_file(str(file)).items()}
+    save_file(halves, str(file))
+    engine = open_lean(base, tmp_path / "cache", "accurate")
+    engine.load_adapter("mine", folder)
+    ids = engine._format.text_ids(TEXTS[0])
+    found = adapted_logits(engine, "mine", ids)
+    assert found == pytest.approx(peft_logits(base, folder, ids), abs=2e-3)
+    engine.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -464,6 +465,44 @@ def test_many_short_labels_are_scored_as_one_by_one(engine: LeanEngine) -> None:
     together = engine.score(HELLO, labels)
     assert together == alone(engine, labels)
     assert len({score.logprob for score in together}) == 60
+
+
+def among(engine: Any, labels: Sequence[str]) -> list[float]:
+    """Compute what ``choose`` has to say from the chances of each token: siblings sum to 1."""
+    paths = [[*label.encode(), None] for label in labels]
+    each = [score.each for score in engine.score(HELLO, labels)]
+    found = []
+    for path in paths:
+        value = 0.0
+        for at in range(len(path)):
+            beside = {
+                tuple(other[: at + 1]): chances[at]
+                for other, chances in zip(paths, each, strict=True)
+                if other[:at] == path[:at]
+            }
+            value += beside[tuple(path[: at + 1])] - math.log(
+                sum(math.exp(one) for one in beside.values())
+            )
+        found.append(value)
+    return found
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["a", "b"],
+        ["art", "art history", "arts", "biology"],
+        ["x" * 60 + str(n) for n in range(30)] + ["y", ""],
+        ["only one"],
+    ],
+)
+def test_chances_among_labels_are_those_of_their_tokens_where_they_part(
+    engine: LeanEngine, labels: list[str]
+) -> None:
+    found = engine.choose(HELLO, labels)
+    assert found == pytest.approx(among(engine, labels), abs=2e-3)
+    assert sum(math.exp(one) for one in found) == pytest.approx(1.0)
+    assert engine.choose(HELLO, labels) == pytest.approx(found, abs=2e-3)
 
 
 def test_long_labels_are_scored_as_one_by_one(engine: LeanEngine) -> None:

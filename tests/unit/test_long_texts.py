@@ -26,7 +26,7 @@ from assistant.strategy import Chooser
 from assistant.testing import FakeEngine, FakeRouter, ready_loader
 from assistant.tui.asking import Asking, hold
 from assistant.tui.messages import TurnChanged, TurnEnded
-from assistant.types import Decoding, Generation, Message
+from assistant.types import Choice, Decoding, Generation, Message
 
 PROMPTS = Prompts.load(shipped("prompts"))
 
@@ -188,6 +188,48 @@ def test_rounds_end_even_if_nothing_gets_shorter(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(long_texts, "SECTION", 60)  # its summary is as long as the section
     found = read(f"Summarize this.\n\n{text_of(60)}", Reader(words=25))
     assert [one.done for one in found].count(0) == 3
+
+
+def test_each_section_is_summarized_with_the_adapter_of_its_plan() -> None:
+    class Some(Chooser):
+        """Another way for every second section."""
+
+        made = 0
+
+        def choose(self, task: str, **_: Any) -> Choice:
+            self.made += 1
+            odd = self.made % 2
+            return Choice("adapter", "", adapter="short") if odd else Choice("zero_shot", "")
+
+    class Noting(Reader):
+        def complete(
+            self,
+            prompts: Sequence[Sequence[Message]],
+            decoding: Decoding,
+            *,
+            adapter: str | None = None,
+            **more: Any,
+        ) -> list[Generation]:
+            used.append((adapter, [_first_mark(messages[-1].content) for messages in prompts]))
+            return super().complete(prompts, decoding, adapter=adapter, **more)
+
+    used: list[tuple[str | None, list[int]]] = []
+    engine = Noting()
+    plan = Planner(PROMPTS, config.load(), Some())
+    *_, last = by_sections(text_of(60), plan, engine, AskOptions())
+    assert [adapter for adapter, _ in used] == ["short", None] * (len(used) // 2)
+    (_, by_adapter), (_, without) = used[:2]
+    assert by_adapter[0] < without[0] < by_adapter[1]  # turn by turn
+    assert last.text is not None
+    marks = [int(mark) for mark in re.findall(r"Marks #(\d+)", last.text)]
+    assert marks == sorted(marks)  # put back in the order of the text
+    assert len(marks) == last.total
+
+
+def _first_mark(text: str) -> int:
+    found = re.search(r"#(\d+)", text)
+    assert found is not None
+    return int(found[1])
 
 
 def test_stop_ends_it_between_sections() -> None:

@@ -227,6 +227,6 @@ def test_command_in_words(shipped: Path) -> None:
         in text
     )
     assert "   not measured\n" in text
-    assert "later version" in text
+    assert "assistant train" in text
     wrong = CliRunner().invoke(command, ("recommend", "--examples", "-1"))
     assert wrong.exit_code == 2

@@ -353,3 +353,12 @@ def test_measurements_are_written_one_a_line_and_read_back(tmp_path: Path) -> No
 
 def test_a_score_that_is_no_number_is_no_measurement() -> None:
     assert of_evaluation({**REPORT, "scores": {"f1": float("nan")}}, "f1") is None
+
+
+def test_rows_given_by_a_function_are_those_of_now() -> None:
+    rows = [measured(50)]
+    chooser = Chooser(lambda: rows)
+    assert chooser.choose("qa", model="m", lang="en").strategy == "zero_shot"
+    rows.append(few(70))
+    assert chooser.rows == tuple(rows)
+    assert chooser.choose("qa", model="m", lang="en").strategy == "few_shot"

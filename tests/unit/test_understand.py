@@ -257,6 +257,14 @@ TARGETS = [
     (None, "Is this French or Italian: buongiorno"),
     (None, "Translate this German"),
     (None, "write me an email in which I ask for a refund"),
+    ("de", "EN>DE The bridge is closed."),
+    ("fr", "EN-FR | The bridge is closed."),
+    ("es", "Target: Spanish. Text: The bridge is closed."),
+    ("es", '"Good night." Spanish?'),
+    ("fr", "Please translate this for the menu. Grilled trout with almonds. (French)"),
+    ("de", "请翻译下面的句子。\n桥关闭了。\n目标语言：德语"),
+    (None, "SO-DE was the name of the band."),
+    (None, "My target: Spanish by summer, but which book is good?"),
 ]
 
 
@@ -318,6 +326,45 @@ def test_direction_takes_a_code_or_a_name_and_never_stays_in_one_language() -> N
 
 
 SPLITS = [
+    ("EN>DE The bridge is closed.", "The bridge is closed."),
+    ("EN-FR | The bridge is closed.", "The bridge is closed."),
+    ("FR-EN. Le pont est fermé.", "Le pont est fermé."),
+    ("fr→de Le pont est fermé.", "Le pont est fermé."),
+    ("Target: Spanish. Text: The bridge is closed.", "The bridge is closed."),
+    ('"The bridge is closed." Spanish?', "The bridge is closed."),
+    ("The bridge is closed. (French)", "The bridge is closed."),
+    ("The bridge is closed.\n\nin German please", "The bridge is closed."),
+    ("italian pls\nThe bridge is closed.", "The bridge is closed."),
+    ("Put this into Italian.\nThe bridge is closed.", "The bridge is closed."),
+    ("I want the Spanish for: my dog has run away", "my dog has run away"),
+    ("Korean version for our guests: breakfast is at eight", "breakfast is at eight"),
+    ("中→德：桥关了，请绕行。", "桥关了，请绕行。"),
+    (
+        "Translate this.\nThe bridge is closed. Go round.\nTarget language: German",
+        "The bridge is closed. Go round.",
+    ),
+    ("Translate for the sign: The bridge is closed today. (Dutch)", "The bridge is closed today."),
+    (
+        "Mountain rescue works day and night.\n\n何人が働いていますか。",
+        "Mountain rescue works day and night.",
+    ),
+    (
+        "Which shelf? novels, maps, cookbooks\nA guide to the walks of Skye.",
+        "A guide to the walks of Skye.",
+    ),
+    (
+        "novels, maps or cookbooks – where does it go? A guide to the walks of Skye.",
+        "A guide to the walks of Skye.",
+    ),
+    ("鱼类、鸟类、昆虫：它在芦苇里筑巢，冬天飞往南方", "它在芦苇里筑巢，冬天飞往南方"),
+    (
+        "Sum up the letter (two lines).\n\nThe roof leaks. We wait for the builder.",
+        "The roof leaks. We wait for the builder.",
+    ),
+    ("-> zh\nThe weather is nice today.", "The weather is nice today."),
+    ("The weather is nice today. -> zh", "The weather is nice today."),
+    ("en -> de: Hello my friend, how are you", "Hello my friend, how are you"),
+    ("→ 英文：今天天气不错", "今天天气不错"),
     ("Translate to French: The door is open.", "The door is open."),
     ("Translate to French:\nThe door is open.\nCome in.", "The door is open.\nCome in."),
     ('How do you say "the door is open" in German?', "the door is open"),
@@ -497,6 +544,11 @@ def test_split_request(turn: str, passage: str) -> None:
         "Recipe for pancakes?",
         "I need help: my laptop won't start",
         "用一句话介绍北京",
+        "Write a note to my French teacher: I'm sick",
+        "I love Italian: it sounds like singing",
+        "We speak German\nand English",
+        "Shopping list: milk, eggs, bread",
+        "I like apples, pears and plums, but which keep longest?",
         "中国有哪些节日？比如：春节、中秋",
     ],
 )
@@ -505,6 +557,66 @@ def test_split_request_leaves_the_rest_whole(turn: str) -> None:
 
 
 LABELS = [
+    (
+        ("urgent", "can wait"),
+        "Sort the ticket. Labels: urgent, can wait.\n\nThe printer is out of ink.",
+    ),
+    (
+        ("urgent", "normal", "idle"),
+        "could you put it into Greek for me\n\nWhich label: urgent, normal, idle?",
+    ),
+    (
+        ("sad", "merry", "calm"),
+        "a slow , if tender , farewell\n\nWhat is the mood? Choose one: sad, merry, calm.",
+    ),
+    ((), "Sort these by colour.\nFruits: cherry, lemon, plum"),
+    ((), "把下面的东西按“衣物”和“餐具”归类：袜子，勺子，帽子"),
+    ((), "Name | Age | Town\nAnn | 31 | Oslo\n\nWho is the oldest?"),
+    (
+        ("novels", "maps", "cookbooks"),
+        "Which shelf? novels, maps, cookbooks\nA guide to the walks of Skye.",
+    ),
+    (
+        ("novels", "maps", "cookbooks"),
+        "novels, maps, cookbooks – where does it go? A guide to Skye.",
+    ),
+    (("novels", "maps", "cookbooks"), 'novels, maps, cookbooks: "A guide to the walks of Skye."'),
+    (
+        ("novels", "maps", "cookbooks"),
+        "Shelve this: novels, maps or cookbooks.\nA guide to the walks of Skye.",
+    ),
+    (
+        ("novels", "maps", "cookbooks"),
+        "one of novels, maps, cookbooks → A guide to Skye, with tides, in colour",
+    ),
+    (
+        ("novels", "maps", "sea charts"),
+        "Sort the book into novels, maps, sea charts - the coast of Skye, sheet 3",
+    ),
+    (("still water", "juice"), "still water / juice: pressed from last week's apples"),
+    (
+        ("fix", "new feature", "chore"),
+        'commit kind – fix/new feature/chore? "Bump the year in the footer."',
+    ),
+    (("rain", "snow"), "Does it speak of rain or of snow?\nThe white has covered the roofs."),
+    (("roman", "carte", "guide"), "Choisir entre roman / carte / guide.\nLes sentiers de Skye."),
+    (("Fisch", "Vogel", "Insekt"), "Fisch, Vogel, Insekt – was ist das? Es nistet im Schilf."),
+    (("pez", "ave", "insecto"), "pez, ave o insecto — anida en los juncos y en invierno se va"),
+    (("鱼类", "鸟类", "昆虫"), "下面写的是哪种动物？鱼类、鸟类、昆虫\n它在芦苇里筑巢。"),
+    (("鱼类", "鸟类", "昆虫"), "动物归类（鱼类／鸟类／昆虫）：它在芦苇里筑巢。"),
+    (("鱼类", "鸟类", "昆虫"), "它在芦苇里筑巢。\n动物归到：鱼类、鸟类、昆虫 中哪一类？"),
+    (("鱼类", "鸟类", "昆虫"), "它在芦苇里筑巢。\n（选：鱼类、鸟类、昆虫）"),
+    (("鱼类", "鸟类", "昆虫"), "它在芦苇里筑巢。请问是鱼类、鸟类还是昆虫？"),
+    (("fish", "bird"), "请用标签 fish、bird 标注：它在芦苇里筑巢。"),
+    (("魚", "鳥", "昆虫"), "魚・鳥・昆虫から選ぶ。葦の中に巣を作る。"),
+    (("好意的", "批判的"), "この記事は好意的ですか、批判的ですか。\n「よくできた計画だ。」"),
+    ((), "备注分类：我先走了，钥匙在门口"),
+    ((), "来信归类：\n昨天来过，没有人，电话也不接"),
+    ((), "Qual é o tom? «Volto amanhã, sem falta.»"),
+    ((), "Which of our teams should look at this, i.e. who? The gate is stuck."),
+    ((), "診療科を判定：転んで膝が痛く、歩けません。"),
+    ((), "Topic: we had tea, we had cake, we went home"),
+    ((), "Tom has a dog, a cat and a parrot at home. What is the mood?"),
     (("positive", "negative"), "Is this review positive or negative? I loved it."),
     (("positive", "negative"), "I loved it. positive or negative?"),
     (("positive", "negative", "neutral"), "Classify as positive, negative or neutral: It is ok."),
@@ -728,6 +840,9 @@ LABELS = [
         "Ordne den Text einer Kategorie zu: Sport, Politik, Wirtschaft.\n\nDer DAX fällt.",
     ),
     (("sport", "politique"), "Classe le texte : sport ou politique ?\n\nLe match est annulé."),
+    (("a", "b", "c"), "Text: I love this phone\nLabels: a, b, c\nSentiment:"),
+    (("正面", "负面"), "标签：正面、负面\n文本：很好\n答案："),
+    (("a", "b", "c"), "Labels: a,\nb,\nc\n\nText: which one is it?"),
     (
         ("food", "service", "price", "ambience"),
         "Aspect categories: food; service; price; ambience\nReview: waiters were slow",
@@ -776,3 +891,96 @@ def test_a_capital_at_the_start_of_a_sentence_is_no_part_of_a_label(
     turn: str, labels: tuple[str, ...]
 ) -> None:
     assert labels_in(turn) == labels
+
+
+PARTED = [
+    ("Mood of the scene: they said nothing all evening", "they said nothing all evening"),
+    (
+        "Who is to answer? The gate has been stuck since noon.",
+        "The gate has been stuck since noon.",
+    ),
+    (
+        "The gate has been stuck since noon. Who is to answer?",
+        "The gate has been stuck since noon.",
+    ),
+    (
+        "where does it belong - the gate has been stuck since noon",
+        "the gate has been stuck since noon",
+    ),
+    ("Stil: na, kommst du noch rum", "na, kommst du noch rum"),
+    ("pick: novels, maps, cookbooks. The coast of Skye, sheet 3", "The coast of Skye, sheet 3"),
+    ("哪个部门？大门从中午起就打不开了。", "大门从中午起就打不开了。"),
+    (
+        "何の話ですか。「門が昼から開きません。誰か見てください」",
+        "門が昼から開きません。誰か見てください",
+    ),
+]
+
+
+@pytest.mark.parametrize(("turn", "passage"), PARTED)
+def test_a_classification_is_parted_by_marks_that_mean_nothing_in_talk(
+    turn: str, passage: str
+) -> None:
+    assert split_request(turn, "classification")[1] == passage
+
+
+@pytest.mark.parametrize("task", ["qa", "chat", "summarization", "translation"])
+def test_a_list_offers_labels_in_a_classification_only(task: str) -> None:
+    turn = "3, 9, 27, 81? tell me the rule behind it"
+    assert split_request(turn, task) == (turn, None)
+
+
+def test_a_text_in_quotes_that_asks_is_not_what_is_asked() -> None:
+    turn = "「この券は祝日も使えますか」\n【鉄道／バス／船】から選んで"
+    assert split_request(turn) == (turn, None)
+    assert split_request(turn, "classification")[1] == "この券は祝日も使えますか"
+    assert labels_in(turn) == ("鉄道", "バス", "船")
+
+
+@pytest.mark.parametrize("turn", ["Is it spam?", "Classify this", "positive or negative?", ""])
+def test_a_classification_without_a_text_has_none(turn: str) -> None:
+    assert split_request(turn, "classification") == (turn, None)
+
+
+NOTICE = (
+    "The swimming pool in Harrow Lane opens at seven on weekdays and at nine at the weekend. A ticket costs "
+    "four pounds, for children half of that. Lockers take a one-pound coin, which is given back. "
+    "The pool is closed for cleaning in the first week of every month."
+)
+BRIEF_QUESTIONS = [
+    "When does the pool open?",
+    "how much is a ticket",
+    "wann macht das bad auf",
+    "combien coûte un billet",
+    "门票多少钱",
+    "切符はいくらですか。",
+]
+
+
+@pytest.mark.parametrize("asked", BRIEF_QUESTIONS)
+@pytest.mark.parametrize("form", ["{asked}\n{text}", "{text}\n{asked}", "{text}\n---\n{asked}"])
+def test_a_question_about_a_text_is_parted_from_it(form: str, asked: str) -> None:
+    assert split_request(form.format(asked=asked, text=NOTICE), "qa") == (asked, NOTICE)
+
+
+def test_a_question_on_the_line_of_its_text_is_parted_only_when_told_the_task() -> None:
+    turn = f"When does the pool open? {NOTICE}"
+    assert split_request(turn, "qa") == ("When does the pool open?", NOTICE)
+    assert split_request(turn) == (turn, None)
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        "Who painted it? I saw it in Rome.",
+        "What is a tensor? Please explain with one example.",
+        f"{NOTICE}\nChildren must be with an adult.",
+    ],
+)
+def test_a_question_without_a_long_text_is_left_whole(turn: str) -> None:
+    assert split_request(turn, "qa") == (turn, None)
+
+
+def test_a_letter_that_begins_with_a_colon_is_not_cut_at_its_greeting() -> None:
+    letter = "Liebe Nachbarn:\nam Samstag wird das Treppenhaus gestrichen. Bitte alles wegräumen."
+    assert split_request(f"{letter}\n\nWann wird gestrichen?")[1] == letter

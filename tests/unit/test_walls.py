@@ -72,6 +72,7 @@ def test_imports_point_down_only() -> None:
         ("feedback", "export"),
         ("config", "show"),
         ("models", "list"),
+        ("adapters", "list"),
     ],
     ids=" ".join,
 )

@@ -1,4 +1,4 @@
-"""How the router is given what a user taught it: corrections in the store, tasks of their own."""
+"""How router and strategy are given what a user taught and measured, and tasks of their own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from assistant import config
+from assistant.measured import read_measurements
 from assistant.paths import Paths, shipped, user_paths
 from assistant.prompts import Prompts
 from assistant.router import router
@@ -16,8 +18,9 @@ from assistant.router.memory import EXAMPLE_STRENGTH, Lesson
 from assistant.router.ngrams import BUCKETS
 from assistant.store.feedback import RouteCorrection
 from assistant.store.store import Store
+from assistant.strategy import Chooser
 from assistant.tasks import TASKS
-from assistant.wiring import lessons_of, make_router, own_examples
+from assistant.wiring import lessons_of, make_chooser, make_router, make_session, own_examples
 
 HAIKU = """\
 task: haiku
@@ -121,3 +124,61 @@ def test_a_router_without_a_store_learns_for_itself(paths: Paths, prompts: Promp
 def test_classifiers_trained_here_are_kept_in_the_cache(paths: Paths, prompts: Prompts) -> None:
     folder = make_router(paths, None, prompts).save_folder("a" * 64)
     assert folder == paths.cache / "router" / ("a" * 16)
+
+
+# -- the strategy ----------------------------------------------------------------------------------
+
+SETTING = {"data": "x.jsonl", "data_sha256": "ab" * 32, "lang": "en", "limit": None, "seed": 0}
+
+
+def measure(store: Store, strategy: str, f1: float, shots: int = 0) -> int:
+    """Put a finished evaluation of answering questions on record; return its number."""
+    number = store.begin_evaluation(
+        task="qa", strategy=strategy, model="mine", setting={**SETTING, "shots": shots}
+    )
+    report = {"task": "qa", "strategy": strategy, "model": "mine", "n": 200}
+    numbers = {"scores": {"f1": f1}, "ci95": {"f1": [f1 - 1, f1 + 1]}, "timing": {}}
+    store.finish_evaluation(number, {**report, **numbers})
+    return number
+
+
+def chosen(chooser: Chooser) -> str:
+    return chooser.choose("qa", model="mine", lang="en", default_shots=0).strategy
+
+
+def test_an_evaluation_counts_from_the_next_turn_on(store: Store) -> None:
+    chooser = make_chooser(store, follow=True)
+    assert chosen(chooser) == "zero_shot"
+    measure(store, "zero_shot", 40.0)
+    better = measure(store, "few_shot", 60.0, 4)
+    assert chosen(chooser) == "few_shot"
+    session = make_session(config.load(), store=store)
+    assert set(chooser.rows) <= set(session.planner.chooser.rows)
+    store.delete_evaluation(better)
+    assert chosen(chooser) == "zero_shot"
+
+
+def test_evaluations_are_read_again_only_when_there_are_others(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads = []
+    listed = store.evaluations
+    monkeypatch.setattr(store, "evaluations", lambda: reads.append(1) or listed())
+    chooser = make_chooser(store, follow=True)
+    measure(store, "zero_shot", 40.0)
+    for _ in range(3):
+        assert chosen(chooser) == "zero_shot"
+    assert len(reads) == 1
+    measure(store, "few_shot", 60.0, 4)
+    assert [chosen(chooser), chosen(chooser)] == ["few_shot", "few_shot"]
+    assert len(reads) == 2
+
+
+def test_a_chooser_that_does_not_follow_outlives_its_store(paths: Paths) -> None:
+    with Store(paths.database) as store:
+        measure(store, "zero_shot", 40.0)
+        measure(store, "few_shot", 60.0, 4)
+        chooser = make_chooser(store)
+        measure(store, "zero_shot", 90.0)
+    assert chosen(chooser) == "few_shot"
+    assert make_chooser(None).rows == tuple(read_measurements())

@@ -99,18 +99,17 @@ def _tensors(folder: Path) -> tuple[dict[str, Array], str]:
         sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
         with safe_open(str(file), framework="numpy") as opened:
             names = opened.keys()
-            return {name: _floats(opened, name) for name in names}, sha256
+            return {name: _floats(opened, name, file) for name in names}, sha256
     except (OSError, SafetensorError, TypeError) as error:
         raise AdapterError(f"{file} is damaged: {error}", "Train or fetch it again.") from error
 
 
-def _floats(opened: Any, name: str) -> Array:
+def _floats(opened: Any, name: str, file: Path) -> Array:
     """Return a tensor as float32; numpy has no bfloat16, so its bits are widened by hand."""
     if opened.get_slice(name).get_dtype() != "BF16":
         return np.asarray(opened.get_tensor(name), dtype=np.float32)
-    from safetensors.torch import load_file  # rare: PEFT saves float32
-
-    tensor: Array = load_file(str(opened.filename))[name].float().numpy()
+    with safe_open(str(file), framework="pt") as widened:  # rare: PEFT saves float32
+        tensor: Array = widened.get_tensor(name).float().numpy()
     return tensor
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from assistant.engine.base import CandidateScore, EngineInfo, Reading
 from assistant.engine.chat_format import ChatFormat
+from assistant.engine.choices import branchings, log_chances
 from assistant.engine.decoding import Answer, stream
 from assistant.engine.lean.adapter_file import AdapterFile, read_adapter
 from assistant.engine.lean.batch import Batch
@@ -288,25 +289,81 @@ class LeanEngine:
         adapter: str | None = None,
         stable: int = 0,
     ) -> list[CandidateScore]:
+        with self._scored(messages, candidates, adapter, stable) as (
+            program,
+            sequence,
+            logits,
+            answers,
+        ):
+            first = log_softmax(logits.copy())
+            scores = []
+            for group in _groups(answers):
+                scores += self._score_group(program, sequence, first, group)
+            return scores
+
+    def choose(
+        self,
+        messages: Sequence[Message],
+        candidates: Sequence[str],
+        *,
+        adapter: str | None = None,
+        stable: int = 0,
+    ) -> list[float]:
+        with self._scored(messages, candidates, adapter, stable) as (
+            program,
+            sequence,
+            logits,
+            answers,
+        ):
+            places = branchings(answers)
+            known: dict[tuple[int, ...], Array] = {(): logits.copy()}
+            for group in _groups([[*place.prefix, 0] for place in places if place.prefix]):
+                known |= self._after(program, sequence, [tuple(one[:-1]) for one in group])
+            return log_chances(answers, places, lambda place: known[place.prefix])
+
+    @contextlib.contextmanager
+    def _scored(
+        self,
+        messages: Sequence[Message],
+        candidates: Sequence[str],
+        adapter: str | None,
+        stable: int,
+    ) -> Iterator[tuple[Program, Running, Array, list[list[int]]]]:
+        """Read a prompt for candidates to be scored after it; its last logits are valid until a read."""
         with self._lock, _full_as_error():
             self._check_open()
             program, key = self._way(adapter)
             ids = self._format.prompt_ids(messages)
             answers = [self._format.answer_ids(candidate) for candidate in candidates]
-            self._room([*ids, *max(answers, key=len)])
+            self._room([*ids, *max(answers, key=len, default=[])])
             self._recall(ids, key)
             sequence = self._sequences.begin(ids[:-1], key)
             try:
                 logits = self._read_rest(program, sequence, ids, None)
                 assert logits is not None
                 self._store_prefix(sequence, messages, stable, ids, key)
-                first = log_softmax(logits.copy())
-                scores = []
-                for group in _groups(answers):
-                    scores += self._score_group(program, sequence, first, group)
-                return scores
+                yield program, sequence, logits, answers
             finally:
                 self._sequences.keep(sequence)
+
+    def _after(
+        self, program: Program, prompt: Running, prefixes: Sequence[tuple[int, ...]]
+    ) -> dict[tuple[int, ...], Array]:
+        """Return the logits (vocabulary,) after each of the texts that may follow a prompt, in one pass."""
+        forks: list[Running] = []
+        parts = []
+        start = len(prompt.ids)
+        try:
+            for prefix in prefixes:
+                fork = self._sequences.fork(prompt)
+                forks.append(fork)
+                self._sequences.extend(fork, list(prefix))
+                parts.append(Rows(fork, start, prefix))
+            found = self._model.next_logits(program, parts)
+            return {prefix: row.copy() for prefix, row in zip(prefixes, found, strict=True)}
+        finally:
+            for fork in forks:
+                self._sequences.drop(fork)
 
     def _score_group(
         self, program: Program, prompt: Running, first: Array, answers: Sequence[Sequence[int]]

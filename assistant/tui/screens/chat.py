@@ -45,6 +45,7 @@ class ChatScreen(CommandsPart):
         self.refresh_list()
         self.background(self._learn_values(session))
         self.background(self.make_model_ready(), "model")
+        self.follow_trainings()
 
     async def _learn_values(self, session: SessionPort) -> None:
         """Read what the arguments of commands can be, for the hints."""

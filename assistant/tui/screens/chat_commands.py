@@ -12,12 +12,13 @@ from assistant.tui.messages import CommandChosen, PromptSubmitted
 from assistant.tui.screens.chat_feedback import FeedbackPart
 from assistant.tui.screens.chat_library import LibraryPart
 from assistant.tui.screens.chat_settings import SettingsPart
+from assistant.tui.screens.chat_training import TrainingPart
 from assistant.tui.wording import one_line
 
 Run = Callable[[str], None]
 
 
-class CommandsPart(FeedbackPart, SettingsPart, LibraryPart):
+class CommandsPart(FeedbackPart, SettingsPart, TrainingPart, LibraryPart):
     """From a typed line to what it does."""
 
     async def on_prompt_submitted(self, message: PromptSubmitted) -> None:
@@ -73,6 +74,9 @@ class CommandsPart(FeedbackPart, SettingsPart, LibraryPart):
             "export": self._export,
             "search": lambda words: self.background(self.search(words), "screen"),
             "evaluations": lambda _: self.show_evaluations(),
+            "adapters": lambda _: self.show_adapters(),
+            "train": lambda _: self.show_training(),
+            "compare": self.compare,
             "summarize": self._summarize,
             "copy": self._copy,
             "tokens": lambda _: self.show_tokens(),

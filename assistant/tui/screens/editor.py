@@ -1,4 +1,4 @@
-"""The correction editor: the answer, to be made into what it should have been."""
+"""An editor for longer texts: an answer to be made into what it should have been, or a request."""
 
 from __future__ import annotations
 
@@ -21,19 +21,25 @@ class CleanTextArea(TextArea):
 
 
 class EditorScreen(Overlay[str]):
-    """Gives back the corrected answer, or nothing."""
+    """Gives back the corrected text, or nothing. ``about`` stands above it in one line."""
 
     BINDINGS = bindings(EDITOR_KEYS)
 
-    def __init__(self, question: str, answer: str) -> None:
-        super().__init__("What should the answer have been?", "Ctrl+S save · Esc back")
-        self._question = question
+    def __init__(
+        self,
+        about: str,
+        text: str,
+        title: str = "What should the answer have been?",
+        hint: str = "Ctrl+S save · Esc back",
+    ) -> None:
+        super().__init__(title, hint)
+        self._about = about
         self._area = CleanTextArea(
-            clean(answer), soft_wrap=True, show_line_numbers=False, tab_behavior="indent"
+            clean(text), soft_wrap=True, show_line_numbers=False, tab_behavior="indent"
         )
 
     def content(self) -> list[Widget]:
-        return [words(one_line(self._question)[:200], "muted one-line"), self._area]
+        return [words(one_line(self._about)[:200], "muted one-line"), self._area]
 
     def on_mount(self) -> None:
         """Begin at the end of the answer."""

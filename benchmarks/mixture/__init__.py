@@ -1,0 +1,1 @@
+"""Builds the training data of the adapters that ship; see ``benchmarks/mixtures.py``."""
