@@ -76,7 +76,7 @@ def items(listed: str) -> tuple[str, ...]:
     listed = _INLINE_BULLET.sub(" , ", listed) if _INLINE_BULLET.search(listed) else listed
     parts = split_items(listed)
     found = clean([*parts[:1], *trim_ends(parts)])
-    told = _only_commas(listed) and any(_SAYS.search(label) for label in found)
+    told = _only_commas(listed) and any(_SAYS.search(label) or _is_long(label) for label in found)
     return () if told else found
 
 
@@ -102,6 +102,10 @@ def bare_list(text: str) -> tuple[str, ...]:
 def _is_short(label: str, widest: int) -> bool:
     wide = len(_WIDE.findall(label))
     return wide <= widest and size(_WIDE.sub(" ", label)) <= _BARE_WORDS
+
+
+def _is_long(label: str) -> bool:
+    return len(_WIDE.findall(label)) > _BARE_WIDE + 1
 
 
 def _is_clause(label: str) -> bool:

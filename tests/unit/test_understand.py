@@ -557,6 +557,8 @@ def test_split_request_leaves_the_rest_whole(turn: str) -> None:
 
 
 LABELS = [
+    ((), "合同分类：逾期付款超过三十日的，出租方可以解除合同。"),
+    (("垃圾邮件", "正常邮件"), "类别：垃圾邮件，正常邮件\n文本：请点击领奖"),
     (
         ("urgent", "can wait"),
         "Sort the ticket. Labels: urgent, can wait.\n\nThe printer is out of ink.",
