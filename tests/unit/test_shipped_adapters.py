@@ -29,7 +29,8 @@ def test_a_shipped_adapter_is_what_its_record_says(folder: Path) -> None:
     assert record.sha256 == hashlib.sha256(weights).hexdigest()
     assert len(weights) == record.size <= MOST_BYTES
     assert (record.base_model.name, record.task) == folder.parts[-3:-1]
-    assert record.data and all(one.sources and one.licences for one in record.data)
+    assert record.data
+    assert all(one.sources and one.licences for one in record.data)
     assert all("/" not in one.file for one in record.data)
     config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
     assert config["base_model_name_or_path"] == record.base_model.name
