@@ -26,6 +26,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder with *.dev.jsonl")
     parser.add_argument("--limit", type=int, default=100)
     parser.add_argument("-m", "--model")
+    parser.add_argument("--adapter", help="answer both ways with this adapter instead")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder to write to")
     given = parser.parse_args()
 
@@ -42,26 +43,28 @@ def main() -> int:
     found: dict[str, Any] = {
         "model": engine.info.model,
         "date": datetime.date.today().isoformat(),
+        "adapter": given.adapter,
         "sets": {},
     }
     sys.stdout.write(
         "| data | n | generated | scored | times as fast |\n|---|---:|---:|---:|---:|\n"
     )
     for data in read_folder(given.data, ["classification"]):
-        row = measured(data.examples.rows, given.limit, session.planner, engines)
+        row = measured(data.examples.rows, given.limit, session.planner, engines, given.adapter)
         found["sets"][data.name] = row
         sys.stdout.write(
             f"| {data.name} | {row['n']} | {row['generated']:.1f} | {row['scored']:.1f} | "
             f"{row['generated_s'] / row['scored_s']:.2f} |\n"
         )
         sys.stdout.flush()
-    file = given.results / f"classification-{found['date']}-{found['model']}.json"
+    how = f"-{given.adapter.replace('/', '-')}" if given.adapter else ""
+    file = given.results / f"classification-{found['date']}-{found['model']}{how}.json"
     file.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return 0
 
 
 def measured(
-    rows: Sequence[Any], limit: int, planner: Any, engines: Mapping[str, Any]
+    rows: Sequence[Any], limit: int, planner: Any, engines: Mapping[str, Any], adapter: str | None
 ) -> dict[str, float]:
     """Return accuracies (0 to 100) and mean seconds a text of both ways."""
     from assistant.answering import AskOptions
@@ -70,19 +73,23 @@ def measured(
     from assistant.evaluation.predict import plan_for
     from assistant.label_scoring import classify
 
-    options = AskOptions(strategy="few_shot", shots=4, personal=False, temperature=0.0)
+    fixed = {"strategy": "adapter"} if adapter else {"strategy": "few_shot", "shots": 4}
+    options = AskOptions(**fixed, adapter=adapter, personal=False, temperature=0.0)  # type: ignore[arg-type]
     right = {"generated": 0, "scored": 0}
     taken = {"generated": 0.0, "scored": 0.0}
     examples = sample(rows, limit, 0)
     for number, example in enumerate(examples):
-        plan = plan_for(example, planner, engines["scored"], options)
+        # Planned with both: an adapter is loaded into the engine that a plan is for.
+        plans = {one: plan_for(example, planner, engines[one], options) for one in engines}
         # What one leaves in the processor's caches helps the other: they take turns.
         for way in ("generated", "scored") if number % 2 else ("scored", "generated"):
-            engine, start = engines[way], time.perf_counter()
+            engine, plan, start = engines[way], plans[way], time.perf_counter()
             if way == "scored":
                 said = classify(plan, planner, engine).best
             else:
-                pieces = engine.generate(plan.messages, plan.decoding, stable=plan.stable)
+                pieces = engine.generate(
+                    plan.messages, plan.decoding, adapter=plan.choice.adapter, stable=plan.stable
+                )
                 said = "".join(piece.text for piece in pieces)
             taken[way] += time.perf_counter() - start
             right[way] += same(said) == same(example.target)

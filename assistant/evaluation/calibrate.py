@@ -14,7 +14,7 @@ from assistant.errors import Cancelled, UsageError
 from assistant.evaluation.examples import Example
 from assistant.evaluation.predict import plan_for
 from assistant.evaluation.run import Progress
-from assistant.label_scoring import views, way_of
+from assistant.label_scoring import VIEWS, views, way_of
 
 _Views = Sequence[Mapping[str, float]]
 _Group = tuple[tuple[str, ...], str, str | None]
@@ -46,7 +46,9 @@ def calibrate(
         if not plan.request.labels:
             continue
         group = (label_set(plan.request.labels), way_of(plan), plan.choice.adapter)
-        groups[group].append((views(plan, engine), example.target))
+        # An adapter was trained on its prompt; another one would double its time and say little.
+        count = 1 if plan.choice.adapter else VIEWS
+        groups[group].append((views(plan, engine, count), example.target))
         if progress is not None:
             progress(done + 1, len(examples))
     found = [
