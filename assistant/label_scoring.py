@@ -1,7 +1,7 @@
-"""Classification: every label of a plan is scored, and the scores corrected by what was fitted.
+"""Classification: the model chooses among the labels of a plan, corrected by what was fitted.
 
-The bare view shows the text alone and asks for its category, so that labels have no place in a list
-that could be preferred. It costs a second, short prompt, and is scored only where a correction uses it.
+A bare prompt shows the text alone and asks for its category, so that labels have no place in a list that
+could be preferred. It costs a second reading of the text, and is read only where a correction uses it.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def relevant(passage: str, question: str, count: Count, room: int, window: int =
     languages, it is the beginning that is kept.
     """
     windows = _windows(passage, count, min(window, room))
-    scores = _bm25([_terms(text) for text, _ in windows], _terms(question))
+    scores = bm25([terms_of(text) for text, _ in windows], terms_of(question))
     before, after = _carried(scores), _carried(scores[::-1])[::-1]
     spread = [score + max(both) for score, *both in zip(scores, before, after, strict=True)]
     gap = count(_GAP)
@@ -180,7 +180,7 @@ def _chopped(text: str, count: Count, most: int) -> list[Piece]:
     ]
 
 
-def _terms(text: str) -> list[str]:
+def terms_of(text: str) -> list[str]:
     """Return what a text is compared by: pairs of characters, numbers, and each word's beginnings.
 
     Two beginnings are a cheap stem: six letters for "calibrated" and "calibration", four for "ships".
@@ -196,7 +196,7 @@ def _terms(text: str) -> list[str]:
     return found
 
 
-def _bm25(
+def bm25(
     documents: Sequence[Sequence[str]], query: Sequence[str], k: float = 1.2, b: float = 0.75
 ) -> list[float]:
     """Return how much each document has of the query; ``k`` and ``b`` are the method's usual ones."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -83,13 +84,9 @@ def _one(value: float | None) -> str:
 
 def lineage(card: Card, registry: Registry) -> list[dict[str, Any]]:
     """Return the adapters this one was trained on from, nearest first, and whether they are here."""
-    here = {one.name: one for one in registry.cards(card.base)}
-    found: list[dict[str, Any]] = []
-    parent = card.run.parent
-    while parent and parent not in [one["name"] for one in found] and parent != card.name:
-        found.append({"name": parent, "here": parent in here})
-        parent = here[parent].run.parent if parent in here else None
-    return found
+    from assistant.adapters.keeper import parents_of
+
+    return [asdict(one) for one in parents_of(card, registry.cards(card.base))]
 
 
 def in_full(card: Card, in_use: bool, parents: Sequence[dict[str, Any]]) -> list[str]:

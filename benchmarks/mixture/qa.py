@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from assistant.evaluation.examples import Example
-from assistant.passages import _bm25, _terms
+from assistant.passages import bm25, terms_of
 from assistant.training.shortening import REFUSALS, around_answer, sentences
 from mixture.rows import OWN, Item, Mixture, items, read_rows, set_name, training_files
 
@@ -146,7 +146,7 @@ def _alike(
     item: Item, passages: Sequence[str], terms: Sequence[Sequence[str]], rng: random.Random
 ) -> str | None:
     """Return one of the three passages most like the question that do not have an answer."""
-    scores = _bm25(terms, _terms(item.question))
+    scores = bm25(terms, terms_of(item.question))
     order = sorted(range(len(passages)), key=lambda i: -scores[i])
     near = [passages[i] for i in order[:12] if passages[i] != item.passage]
     near = [passage for passage in near if not _says(passage, item)][:3]
@@ -165,7 +165,7 @@ def _any_other(
 
 @lru_cache(maxsize=8)
 def _all_terms(passages: tuple[str, ...]) -> list[list[str]]:
-    return [_terms(passage) for passage in passages]
+    return [terms_of(passage) for passage in passages]
 
 
 def _own(mixture: Mixture) -> None:
