@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from choosing import among
 from peft import IA3Config, LoraConfig, PeftModel, PrefixTuningConfig, get_peft_model
 from test_lean_adapters import write_adapter
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -434,26 +435,6 @@ def test_all_one_token_answers_sum_to_the_chance_of_ending_there(engine: TorchEn
     assert 0 < total < 1
 
 
-def among(engine: Any, labels: Sequence[str]) -> list[float]:
-    """Compute what ``choose`` has to say from the chances of each token: siblings sum to 1."""
-    paths = [[*label.encode(), None] for label in labels]
-    each = [score.each for score in engine.score(HELLO, labels)]
-    found = []
-    for path in paths:
-        value = 0.0
-        for at in range(len(path)):
-            beside = {
-                tuple(other[: at + 1]): chances[at]
-                for other, chances in zip(paths, each, strict=True)
-                if other[:at] == path[:at]
-            }
-            value += beside[tuple(path[: at + 1])] - math.log(
-                sum(math.exp(one) for one in beside.values())
-            )
-        found.append(value)
-    return found
-
-
 @pytest.mark.parametrize(
     "labels",
     [
@@ -467,7 +448,7 @@ def test_chances_among_labels_are_those_of_their_tokens_where_they_part(
     engine: TorchEngine, labels: list[str]
 ) -> None:
     found = engine.choose(HELLO, labels)
-    assert found == pytest.approx(among(engine, labels), abs=2e-3)
+    assert found == pytest.approx(among(engine, HELLO, labels), abs=2e-3)
     assert sum(math.exp(one) for one in found) == pytest.approx(1.0)
     assert engine.choose(HELLO, labels) == pytest.approx(found, abs=2e-3)
 
