@@ -115,8 +115,7 @@ class Planner:
         """Return what decides for a model, with its adapters and what their records say of them."""
         if self.shelf is None:
             return self._chooser
-        there, rows = self.shelf.look(model), self._chooser.rows
-        return Chooser((*rows, *there.measurements(model, rows)), there.in_use, tuple(there.cards))
+        return self._chooser.beside(self.shelf.look(model), model)
 
     def plan(
         self,

@@ -328,7 +328,9 @@ class Session:
         """Return what looks after the trained adapters, ``None`` where there is no place for any."""
         if self._shelf is None:
             return None
-        return Keeper(self._shelf.registry, self._paths, self.settings.model)
+        settings = self.settings
+        plain = settings.engine == "plain"
+        return Keeper(self._shelf.registry, self._paths, settings.model, plain=plain)
 
     # -- models --------------------------------------------------------------------------------
 

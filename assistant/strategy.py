@@ -6,11 +6,15 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from assistant.adapters.names import match, those
 from assistant.errors import AdapterError, UsageError
 from assistant.measured import Measurement, nearest_language
 from assistant.types import Choice
+
+if TYPE_CHECKING:
+    from assistant.adapters.shelf import OnShelf
 
 STRATEGIES = ("auto", "zero_shot", "few_shot", "adapter")
 
@@ -58,6 +62,11 @@ class Chooser:
         """Return one that decides as if this adapter were not in use."""
         left = {task: one for task, one in self.adapters.items() if one != name}
         return Chooser(self._rows, left, self.installed)
+
+    def beside(self, there: OnShelf, model: str) -> Chooser:
+        """Return one that knows the adapters for a model too, and what their records say of them."""
+        rows = self.rows
+        return Chooser((*rows, *there.measurements(model, rows)), there.in_use, tuple(there.cards))
 
     def choose(
         self,
@@ -126,7 +135,7 @@ class Chooser:
         if len(own) > 1:
             return own
         shipped = [row for row in rows if not row.own]
-        trained = _compared(_where_trained(shipped, lang))
+        trained = _compared(where_trained(shipped, lang))
         if len(trained) > 1:
             return trained
         return _compared(nearest_language(shipped, lang)) or own
@@ -149,7 +158,7 @@ class Chooser:
         return Choice("adapter", f"adapter {name}, as asked for", name)
 
 
-def _where_trained(rows: Sequence[Measurement], lang: str) -> list[Measurement]:
+def where_trained(rows: Sequence[Measurement], lang: str) -> list[Measurement]:
     """Return the rows on data that the adapter was measured on, if that is in ``lang`` or a mixture.
 
     Other ways may have been measured on much more: on those data sets nothing is known of the adapter,

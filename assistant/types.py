@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 Role = Literal["system", "user", "assistant"]
 Strategy = Literal["zero_shot", "few_shot", "adapter"]
 Rating = Literal["good", "bad"]
+Reason = Literal[
+    "wrong",
+    "incomplete",
+    "too_long",
+    "wrong_language",
+    "wrong_form",
+    "off_topic",
+    "refused",
+    "harmful",
+    "other",
+]
+REASONS: tuple[Reason, ...] = get_args(Reason)
+"""Why an answer was bad, in the order of the digits that pick one: false; something is missing; longer
+than wanted; in another language; another layout or tone; not what was asked; declined without need;
+harmful or biased; none of these."""
 FinishReason = Literal["stop", "length", "cancelled", "interrupted", "error"]
 TurnState = Literal["running", "done", "cancelled", "interrupted", "failed"]
 
@@ -154,7 +169,11 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """What a user said about one turn; ``snapshot`` is the turn as it was when judged."""
+    """What a user said about one turn; ``snapshot`` is the turn as it was when judged.
+
+    ``reason`` says why a bad answer was bad. What was changed in a corrected answer is the difference
+    between ``snapshot["answer"]`` and ``correction`` (see ``text_diff``).
+    """
 
     id: int
     turn_id: str
@@ -163,4 +182,5 @@ class Feedback:
     correction: str | None = None
     route: str | None = None
     comment: str | None = None
+    reason: Reason | None = None
     snapshot: dict[str, object] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from assistant.adapters.archive import readme_of
 from assistant.adapters.card import Card
 from assistant.adapters.names import base_folder
+from assistant.adapters.plain import NOTE, needs_plain
 from assistant.adapters.registry import InUse, Registry
 from assistant.adapters.verify import Verified, base_model_of, verify_with
 from assistant.errors import AdapterError
@@ -34,6 +35,7 @@ class Kept:
         problem: what is wrong with the pointer of its task, ``""`` for nothing.
         parents: those it was trained on from, nearest first.
         readme: its model card, Markdown as it was written.
+        needs_plain: it answers only after the engine was set to plain transformers.
     """
 
     card: Card
@@ -42,11 +44,15 @@ class Kept:
     problem: str = ""
     parents: tuple[Parent, ...] = ()
     readme: str = ""
+    needs_plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Switched:
-    """What is in use now and what was before; ``notes`` say what of it could not be checked."""
+    """What is in use now and what was before.
+
+    ``notes`` say what of it could not be checked, and what else it needs.
+    """
 
     now: Card | None
     before: Card | None
@@ -56,11 +62,15 @@ class Switched:
 class Keeper:
     """Looks after the adapters of one user. ``model`` is the one that answers now.
 
+    ``plain`` says that the settings want plain transformers already.
     Every method reads the disk, some of them whole files: none is for the thread that draws.
     """
 
-    def __init__(self, registry: Registry, paths: Paths, model: str) -> None:
+    def __init__(
+        self, registry: Registry, paths: Paths, model: str, *, plain: bool = False
+    ) -> None:
         self._registry = registry
+        self._plain = plain
         self._paths = paths
         self.model = model
 
@@ -91,8 +101,10 @@ class Keeper:
         Raises:
             AssistantError: it is not what it says, or the pointer cannot be written.
         """
-        found = self.verify(card)
-        return Switched(card, self._registry.promote(card), found.notes)
+        notes = self.verify(card).notes
+        if self._needs_plain(card):
+            notes = (*notes, NOTE[0].lower() + NOTE[1:])
+        return Switched(card, self._registry.promote(card), notes)
 
     def switch_off(self, base: str, task: str) -> Switched:
         """Use no adapter for a task.
@@ -135,9 +147,13 @@ class Keeper:
                     problem=used.problem,
                     parents=parents_of(card, cards),
                     readme=readme_of(card),
+                    needs_plain=self._needs_plain(card),
                 )
             )
         return found
+
+    def _needs_plain(self, card: Card) -> bool:
+        return not self._plain and needs_plain(card)
 
 
 def parents_of(card: Card, cards: Sequence[Card]) -> tuple[Parent, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +34,10 @@ class OnShelf:
     def measurements(self, model: str, rows: Sequence[Measurement]) -> list[Measurement]:
         """Return what the records of those in use say they are worth (see ``scores``)."""
         return measurements((self.cards[name] for name in self.in_use.values()), model, rows)
+
+
+Look = Callable[[str], OnShelf]
+"""Returns what is there for a model, by its name."""
 
 
 class Shelf:

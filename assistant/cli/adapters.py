@@ -120,10 +120,18 @@ def show_adapter(name: str, model: str | None, as_json: bool) -> None:
     if as_json:
         print_json({**as_dict(card, in_use=in_use), "lineage": parents, "card": readme_of(card)})
         return
-    for line in in_full(card, in_use, parents):
+    for line in in_full(card, in_use, parents, _plain_note(card)):
         _say(line)
     if card_text := readme_of(card):
         _say("\n" + card_text)
+
+
+def _plain_note(card: Card) -> str:
+    """Return what to say of an adapter that the engine in use does not run, ``""`` for others."""
+    from assistant.adapters.plain import NOTE, needs_plain
+    from assistant.cli.common import lean_in_use
+
+    return NOTE if needs_plain(card) and lean_in_use(user_settings()) else ""
 
 
 @command.command("verify")
@@ -185,6 +193,8 @@ def promote_adapter(name: str, model: str | None, as_json: bool) -> None:
     for one in found.notes:
         _note(f"Note: {one}.")
     _tell_switch(card.base, card.task, card, before, as_json)
+    if plain := _plain_note(card):
+        note(plain)
     if not card.run.scores and not as_json:
         note(
             "It has no scores yet, so it answers only with --strategy adapter. To measure it: "

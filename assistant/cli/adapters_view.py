@@ -23,6 +23,8 @@ def as_dict(card: Card, *, in_use: bool) -> dict[str, Any]:
     """Return an adapter for ``--json``: where it stands, then all that its record says."""
     from dataclasses import asdict
 
+    from assistant.adapters.plain import needs_plain
+
     record = asdict(card.run)
     for name in ("task", "size"):
         record.pop(name)
@@ -36,6 +38,7 @@ def as_dict(card: Card, *, in_use: bool) -> dict[str, Any]:
         "path": str(card.folder),
         "bytes": card.size,
         "problem": card.problem or None,
+        "needs_plain": needs_plain(card),
         "trained_on": record.pop("base_model"),
         **record,
     }
@@ -89,8 +92,10 @@ def lineage(card: Card, registry: Registry) -> list[dict[str, Any]]:
     return [asdict(one) for one in parents_of(card, registry.cards(card.base))]
 
 
-def in_full(card: Card, in_use: bool, parents: Sequence[dict[str, Any]]) -> list[str]:
-    """Return all that is known of an adapter, one fact a line."""
+def in_full(
+    card: Card, in_use: bool, parents: Sequence[dict[str, Any]], needs: str = ""
+) -> list[str]:
+    """Return all that is known of an adapter, one fact a line; ``needs`` is what it takes to run it."""
     run = card.run
     trained = run.base_model
     facts = [
@@ -105,6 +110,7 @@ def in_full(card: Card, in_use: bool, parents: Sequence[dict[str, Any]]) -> list
         ("prompt", run.prompt_version or "-"),
         ("checksum", run.sha256 or "not recorded"),
     ]
+    facts += [("needs", needs)] if needs else []
     facts += [("problem", card.problem)] if card.problem else []
     facts += [("settings", f"{key} = {value}") for key, value in run.settings.items()]
     facts += [

@@ -54,6 +54,14 @@ def user_settings(**flags: Any) -> Settings:
     return config.load(**flags)
 
 
+def lean_in_use(settings: Settings) -> bool:
+    """Whether models that the lean engine can run are run by it."""
+    from assistant.engine.opening import why_plain
+    from assistant.wiring import engine_options
+
+    return why_plain(engine_options(settings)) is None
+
+
 def read_stdin() -> str | None:
     """Return what is piped in, or ``None`` at a terminal or when there is nothing."""
     if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():

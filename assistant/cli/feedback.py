@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from assistant.cli import feedback_data, feedback_edit
 from assistant.cli.common import json_option, note, open_store, print_json
-from assistant.cli.history import deliver
 from assistant.errors import UsageError
 from assistant.sanitize import clean
 
 if TYPE_CHECKING:
-    from assistant.store.store import Store
-    from assistant.types import Feedback, Rating
-
-_FORMATS = ("trl-sft", "trl-dpo", "trl-kto", "jsonl", "csv")
-_SHORT_ID = 8
-_SHOWN = 60
+    from assistant.types import Rating, Reason
 
 
-@click.group(name="feedback", short_help="Feedback on answers: list, add, import, export.")
+@click.group(name="feedback", short_help="Feedback on answers: list, add, edit, undo, export.")
 def command() -> None:
     """Say what was good or wrong about an answer; training and routing learn from it."""
 
 
-@command.command("list")
-@click.option("-n", "--limit", type=click.IntRange(min=1), help="Only the newest so many.")
-@click.option("--turn", "turn_id", metavar="TURN_ID", help="Only feedback on this turn.")
-@json_option
-def list_(limit: int | None, turn_id: str | None, as_json: bool) -> None:
-    """List feedback, oldest first."""
-    with open_store() as store:
-        items = store.feedback(turn_id=turn_id, limit=limit)
-    if as_json:
-        print_json([asdict(item) for item in items])
-        return
-    for item in items:
-        click.echo(_line(item))
-    if not items:
-        note("No feedback yet.")
+for _command in (*feedback_edit.COMMANDS, *feedback_data.COMMANDS):
+    command.add_command(_command)
 
 
 @command.command()
@@ -51,6 +30,7 @@ def list_(limit: int | None, turn_id: str | None, as_json: bool) -> None:
 @click.option("--bad", is_flag=True, help="The answer was bad.")
 @click.option("--correction", metavar="TEXT", help="What the answer should have been.")
 @click.option("--route", metavar="TASK", help="The task it should have been taken for.")
+@feedback_edit.reason_option
 @click.option("--comment", metavar="TEXT", help="Anything else worth noting.")
 def add(
     turn_id: str,
@@ -58,99 +38,26 @@ def add(
     bad: bool,
     correction: str | None,
     route: str | None,
+    reason: Reason | None,
     comment: str | None,
 ) -> None:
     """Add feedback on a turn: TURN_ID is its id, the first characters of it, or "last"."""
     if good and bad:
         raise UsageError("An answer cannot be both good and bad.", "Give --good or --bad.")
     if route is not None:
-        _check_task(route)
-    rating: Rating | None = "good" if good else "bad" if bad else None
+        feedback_edit.check_task(route)
+    # A reason says why an answer was bad, so it says that it was.
+    rating: Rating | None = "good" if good else "bad" if bad or reason else None
     with open_store() as store:
         item = store.add_feedback(
-            turn_id, rating=rating, correction=correction, route=route, comment=comment
+            turn_id,
+            rating=rating,
+            correction=correction,
+            route=route,
+            comment=comment,
+            reason=reason,
         )
-    click.echo(_line(item))
-
-
-@command.command("import")
-@click.argument("file", metavar="FILE")
-def import_(file: str) -> None:
-    """Import feedback from a FILE that "export --format jsonl" wrote ("-" is stdin).
-
-    What is here already is left out, so importing twice is harmless.
-    """
-    from assistant.store.files import read_json_lines
-
-    records = read_json_lines(file)
-    with open_store() as store:
-        added = store.import_feedback(records)
-    known = len(records) - len(added)
-    click.echo(f"Imported {len(added)}" + (f", {known} known already" if known else ""))
-
-
-@command.command()
-@click.option(
-    "-f",
-    "--format",
-    "kind",
-    type=click.Choice(_FORMATS),
-    default="jsonl",
-    show_default=True,
-    help="trl-sft: corrections; trl-dpo: corrections against answers; trl-kto: thumbs; "
-    "jsonl: everything, which import reads; csv: a table.",
-)
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Write to this file, not to stdout."
-)
-def export(kind: str, output: Path | None) -> None:
-    """Export all feedback, for training with TRL, for another machine, or as a table."""
-    with open_store() as store:
-        text = _exported(store, kind)
-    deliver(text, output)
-
-
-def _exported(store: Store, kind: str) -> str:
-    from assistant.store import trl
-    from assistant.store.formats import csv_text, json_lines
-
-    if kind == "jsonl":
-        return json_lines(store.export_feedback())
-    items = store.feedback()
-    if kind == "csv":
-        return csv_text(trl.TABLE_COLUMNS, trl.table(items))
-    rows = {"trl-sft": trl.sft, "trl-dpo": trl.dpo, "trl-kto": trl.kto}[kind](items)
-    return json_lines(rows)
-
-
-def _check_task(task: str) -> None:
-    """Refuse a task that does not exist: the router would learn it and never find a prompt."""
-    from assistant.paths import user_paths
-    from assistant.tasks import TASKS
-
-    own = user_paths().prompts
-    names: Sequence[str] = [*TASKS]
-    if own.is_dir():
-        names = [*names, *(file.stem for file in own.iterdir() if file.suffix in (".yaml", ".yml"))]
-    if task not in names:
-        raise UsageError(f"There is no task {task!r}.", f"Choose one of: {', '.join(names)}")
-
-
-def _line(item: Feedback) -> str:
-    said = [
-        item.rating or "",
-        f"route {item.route}" if item.route else "",
-        f"correction: {_cut(item.correction)}" if item.correction else "",
-        f"comment: {_cut(item.comment)}" if item.comment else "",
-    ]
-    when = item.created_at[:16].replace("T", " ")
-    what = clean(" · ".join(filter(None, said)))
-    return f"{item.id:>4}  {item.turn_id[:_SHORT_ID]}  {when}  {what}"
-
-
-def _cut(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
+    click.echo(feedback_edit.line_of(item))
 
 
 @command.command("balance")

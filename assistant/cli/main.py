@@ -27,13 +27,14 @@ COMMANDS = {
     "explain": "Say why a turn was routed and answered as it was.",
     "eval": "Measure how well a task is answered, and compare.",
     "train": "Train an adapter on examples.",
+    "refine": "Make adapters better by your feedback, if they measurably are.",
     "adapters": "List, check, switch, import and export trained adapters.",
     "models": "List, fetch, check and recommend models.",
     "bench": "Measure speed, start, memory and quality on this machine.",
     "doctor": "Check the installation and say what is wrong.",
     "config": "Show and change settings.",
 }
-_NOT_YET = {"refine", "serve"}
+_NOT_YET = {"serve"}
 _OWN_FLAGS = {"-h", "--help", "--version", "--debug"}
 
 

@@ -264,6 +264,8 @@ def recommend_models(
     """
     import dataclasses
 
+    from assistant.adapters.registry import Registry
+    from assistant.adapters.shelf import Shelf
     from assistant.cli.main import COMMANDS
     from assistant.cli.recommend import as_dict, described
     from assistant.models.catalog import load_catalog
@@ -283,7 +285,8 @@ def recommend_models(
     ranked = recommend(
         hardware, languages=wish.languages, task=task, entries=entries, installed=here
     )
-    advice = advise(ranked, wish, _measurements(paths), can_train="train" in COMMANDS)
+    look = Shelf(Registry(paths)).look
+    advice = advise(ranked, wish, _measurements(paths), can_train="train" in COMMANDS, look=look)
     if as_json:
         print_json({"hardware": dataclasses.asdict(hardware), **as_dict(advice, wish)})
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from assistant.cli.common import json_option, note, open_store, print_json, user_settings
-from assistant.errors import AssistantError, Cancelled, UsageError
+from assistant.cli.common import json_option, note, print_json, user_settings
+from assistant.cli.train_steps import begin, check_same, end_recorded, lower_priority, record
+from assistant.errors import AssistantError, UsageError
 
 if TYPE_CHECKING:
     from assistant.config import Settings
@@ -41,7 +42,8 @@ _FILE = click.Path(path_type=Path)
     type=click.Choice(_METHODS),
     default="sft",
     show_default=True,
-    help="What is learned from: sft is answers as they should be.",
+    help="What is learned from: sft is answers as they should be, dpo pairs of a better and a worse "
+    "answer, kto answers judged good or bad.",
 )
 @click.option(
     "--technique",
@@ -56,6 +58,13 @@ _FILE = click.Path(path_type=Path)
     default=8,
     show_default=True,
     help="Size: rank of LoRA and DoRA, virtual tokens of a prefix.",
+)
+@click.option(
+    "--beta",
+    type=click.FloatRange(0, min_open=True),
+    default=0.1,
+    show_default=True,
+    help="Of dpo and kto: how strongly the model is held to what it was before.",
 )
 @click.option("--alpha", type=click.IntRange(min=1), help="Default: twice the rank.")
 @click.option("--layers", help="Adapt these layers only, as in 13-24.")
@@ -102,7 +111,8 @@ _FILE = click.Path(path_type=Path)
 def command(**given: Any) -> None:
     """Train an adapter on examples, on this machine.
 
-    The base model is not changed. The rows are JSON lines with "input" and "target". It measures on the
+    The base model is not changed. The rows are JSON lines with "input" and "target"; for --method dpo
+    also "rejected", a worse answer, and for --method kto "desirable", true or false. It measures on the
     files of --dev, else on X.dev.jsonl beside X.train.jsonl, else on rows that it holds out. Ctrl+C saves
     the state; --resume goes on.
     """
@@ -134,8 +144,14 @@ class _Command:
         from assistant.training.runs import find_run
 
         paths = user_paths()
-        self._nice()
+        if self.given["priority"] == "low":
+            lower_priority()
         resumed = find_run(paths, self.given["resume"]) if self.given["resume"] else None
+        if resumed is not None and "refine" in resumed.settings():
+            raise UsageError(
+                f"The run {resumed.id} is a refinement.",
+                f"Go on with: assistant refine --resume {resumed.id}",
+            )
         asked = self._request(paths, resumed)
         user = user_settings(model=asked.model)
         if resumed is not None and resumed.state().get("state") == "done":
@@ -145,8 +161,8 @@ class _Command:
             )
         job = Job(asked, user, paths, note)
         if resumed is not None:
-            _check_same(resumed, job)
-        run = resumed if resumed or self.given["dry_run"] else _begin(job, paths)
+            check_same(resumed, job)
+        run = resumed if resumed or self.given["dry_run"] else begin(job, paths)
         outcome = self._train(job, run)
         if run is not None and outcome is not None:
             self._finish(job, run, outcome, user)
@@ -170,78 +186,23 @@ class _Command:
             if run is None and self.given["as_json"]:
                 print_json(estimate.as_json())
 
-        try:
-            with shown() as report:
-                return train(job, run, report, stop=self.stop, begin=begin)
-        except BaseException as error:
-            stopped = isinstance(error, (Cancelled, KeyboardInterrupt))
-            _record(run, job, "stopped" if stopped else "failed")
-            raise
+        with end_recorded(run, job), shown() as report:
+            return train(job, run, report, stop=self.stop, begin=begin)
 
     def _finish(self, job: Job, run: RunFolder, outcome: Outcome, user: Settings) -> None:
         from assistant.adapters.registry import Registry
         from assistant.cli.train_worth import Finish
         from assistant.training.install import install
 
-        card = install(job, outcome, Registry(job.paths))
-        _record(run, job, "done", adapter=card.name)
-        Finish(self.given, job, user, self.stop).run(run, card, outcome)
-
-    def _nice(self) -> None:
-        import os
-        from contextlib import suppress
-
-        if self.given["priority"] == "low" and hasattr(os, "nice"):
-            with suppress(OSError):
-                os.nice(10)
-
-
-def _begin(job: Job, paths: Paths) -> RunFolder | None:
-    """Return the folder of a new run, the same one in all processes."""
-    from assistant.training.processes import Processes
-    from assistant.training.runs import new_run
-
-    run = None
-    processes = Processes()
-    if processes.main:
-        run = new_run(paths, job.settings.task)
-        run.write_settings({"request": job.request.as_json(), "hashes": job.hashes()})
-    made: RunFolder | None = processes.same(run)
-    return made
-
-
-def _check_same(run: RunFolder, job: Job) -> None:
-    """A run goes on with the very rows it began with."""
-    before = run.settings().get("hashes", {})
-    changed = [path for path, sha in job.hashes().items() if before.get(path, sha) != sha]
-    if changed:
-        raise UsageError(
-            f"{changed[0]} was changed since the run began.", "Bring it back, or start a new run."
-        )
-
-
-def _record(run: RunFolder | None, job: Job, state: str, **more: str) -> None:
-    """Keep in folder and database how a run stands."""
-    from assistant.store.records import RunRecord
-    from assistant.training.processes import Processes
-
-    if run is None or not Processes().main:
-        return
-    run.write_state(state=state, **more)
-    settings = job.settings
-    with open_store() as store:
-        store.record_run(
-            RunRecord(
-                run.id,
-                settings.task,
-                settings.method,
-                settings.technique,
-                job.request.model,
-                state,
-                str(run.path),
-                {**job.request.as_json(), **run.state()},
-            )
-        )
+        with end_recorded(run, job):
+            card = install(job, outcome, Registry(job.paths))
+        record(run, job, "done", adapter=card.name)
+        try:
+            Finish(self.given, job, user, self.stop).run(run, card, outcome)
+        except AssistantError as error:  # the adapter is there, only not measured or not put to use
+            with suppress(AssistantError):
+                run.write_state(error=str(error))
+            raise
 
 
 def _list(as_json: bool) -> None:

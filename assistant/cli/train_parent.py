@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from assistant.errors import UsageError
 
 if TYPE_CHECKING:
+    from assistant.adapters.card import Card
     from assistant.paths import Paths
 
 _KINDS = {"LORA": "lora", "IA3": "ia3", "PREFIX_TUNING": "prefix"}
@@ -85,6 +86,15 @@ def read_parent(given: Mapping[str, Any], model: str, paths: Paths) -> Parent | 
 
     card = Registry(paths).find(given["start"], base_folder(model), given["task"])
     return Parent(card.folder, card.name, _shape_of(card.folder))
+
+
+def parent_in_use(task: str, model: str, paths: Paths) -> tuple[Card, Parent] | None:
+    """Return the adapter that a task is answered with, to be trained on; ``None`` where there is none."""
+    from assistant.adapters.names import base_folder
+    from assistant.adapters.registry import Registry
+
+    card = Registry(paths).in_use(base_folder(model), task).card
+    return None if card is None else (card, Parent(card.folder, card.name, _shape_of(card.folder)))
 
 
 def _shape_of(folder: Path) -> dict[str, Any]:

@@ -70,9 +70,11 @@ def _settings(
 
     first, last = _layers(given["layers"])
     epochs = given["epochs"] or (_NO_END if given["max_steps"] else _EPOCHS)
+    if "beta" in said and given["method"] == "sft":
+        raise UsageError("--beta goes with --method dpo or kto only.", "Leave --beta out.")
     same = ("task", "method", "technique", "rank", "max_steps", "max_minutes", "rate", "batch")
     values: dict[str, Any] = {
-        **{name: given[name] for name in (*same, "seed", "max_length", "augment")},
+        **{name: given[name] for name in (*same, "seed", "max_length", "augment", "beta")},
         "alpha": given["alpha"] or 2 * given["rank"],
         "first": first,
         "last": last,

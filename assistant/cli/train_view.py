@@ -47,6 +47,8 @@ def _lines() -> Report:
 
 def _figures(progress: Progress) -> str:
     dev = f", measured {progress.dev_loss:.3f}" if progress.dev_loss is not None else ""
+    if progress.accuracy is not None:
+        dev += f" ({progress.accuracy:.0%} as judged)"
     return (
         f"loss {progress.loss:.3f}{dev}, {progress.tokens_per_s:.0f} tokens/s, "
         f"{duration(progress.left_s)} left"
@@ -128,3 +130,5 @@ def print_runs(rows: list[dict[str, Any]]) -> None:
                 f"{steps:>11}  {row['model']}  {row.get('adapter', '')}"
             )
         )
+        for line in str(row.get("error") or "").splitlines():
+            click.echo(clean(f"    {line}"))

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from assistant.training.train import Outcome
     from assistant.training.worth import Worth
 
-_LEAN = ("lora", "layers")
-"""Techniques whose adapters the lean engine runs; the others need plain transformers."""
-_PLAIN = "assistant config set engine plain"
 _REFUSED = 3
 
 
@@ -61,11 +58,10 @@ class Finish:
     @property
     def _needs_plain(self) -> bool:
         """Whether the adapter needs plain transformers where the lean engine would be used."""
-        from assistant.engine.opening import why_plain
-        from assistant.wiring import engine_options
+        from assistant.adapters.plain import LEAN
+        from assistant.cli.common import lean_in_use
 
-        lean = why_plain(engine_options(self.user)) is None
-        return lean and self.job.settings.technique not in _LEAN
+        return self.job.settings.technique not in LEAN and lean_in_use(self.user)
 
     def _measured(self, card: Card) -> Worth | None:
         if self.given["no_eval"] or not any(one.rows for one in self.job.dev):
@@ -128,8 +124,10 @@ class Finish:
         return True
 
     def _tell_of_plain(self) -> None:
+        from assistant.adapters.plain import NOTE
+
         if self._needs_plain:
-            note(f"It answers on plain transformers only, which is slower: {_PLAIN}")
+            note(NOTE)
 
 
 def _report(

@@ -1,6 +1,7 @@
 """What was measured, laid out to look at: one row a way of answering, with what the program makes of it.
 
-Rows come from what ships and from the user's own evaluations. Nothing here fails on an old
+Rows come from what ships, from the user's own evaluations, and from the records of the adapters that are in
+use. Nothing here fails on an old
 evaluation that lacks fields: what is missing stays empty.
 """
 
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from assistant.adapters.shelf import Look
 from assistant.errors import ConfigError
 from assistant.evaluation.calibration import Calibration, calibration
 from assistant.evaluation.checks import is_check
@@ -52,11 +54,12 @@ class Row:
     Attributes:
         measured: the numbers; ``value`` is not a number where the headline metric is missing.
         data: name of the data, as people know it.
-        number: of the stored evaluation; ``None`` for what ships.
+        number: of the stored evaluation; ``None`` for what ships and for what a record says.
         when: time of the evaluation, ISO 8601 in UTC, ``""`` when not on record.
         version: of the program that measured.
         counts: the program goes by it when it chooses.
         personal: the user's own good answers stood in the prompt.
+        recorded: it stands in an adapter's record, as measured at the end of its training.
         chosen: this is the way the program answers such turns.
         reason: why, or why not, in one line.
         runs: how often this way was measured on this data.
@@ -69,6 +72,7 @@ class Row:
     version: str = ""
     counts: bool = True
     personal: bool = False
+    recorded: bool = False
     chosen: bool = False
     reason: str = ""
     runs: int = 1
@@ -154,21 +158,33 @@ class Details:
 
 def read_dashboard(
     store: EvaluationStore,
-    adapters: Mapping[str, str] | None = None,
+    look: Look | None = None,
     shipped: Path = SHIPPED,
+    *,
+    model: str = "",
 ) -> Dashboard:
-    """Read everything measured; ``adapters`` names the adapter in use a task.
+    """Read everything measured; ``look`` has the adapters of each model, ``model`` answers now.
 
     A file of shipped measurements that is missing or broken becomes a note.
     """
     ready, notes = _shipped(shipped)
     reports = [report for report in store.evaluations() if not is_check(report)]
     runs = _with_plain_names([_own(report) for report in reports])
-    chooser = Chooser([row.measured for row in (*ready, *runs) if row.counts], adapters)
+    chooser = Chooser([row.measured for row in (*ready, *runs) if row.counts])
+    models = dict.fromkeys(
+        (*(row.measured.model for row in (*ready, *runs)), *filter(None, [model]))
+    )
+    deciding = {one: chooser.beside(look(one), one) if look else chooser for one in models}
+    recorded = [
+        Row(one, one.data, recorded=True)
+        for each in deciding.values()
+        for one in each.rows[len(chooser.rows) :]
+    ]
     counts = Counter(row.place for row in runs)
-    newest = {row.place: row for row in (*ready, *runs)}
+    newest = {row.place: row for row in (*ready, *recorded, *runs)}
     rows = [
-        replace(_judged(row, chooser), runs=counts.get(row.place, 1)) for row in newest.values()
+        replace(_judged(row, deciding[row.measured.model]), runs=counts.get(row.place, 1))
+        for row in newest.values()
     ]
     return Dashboard(tuple(sorted(rows, key=_order)), tuple(runs), tuple(notes))
 

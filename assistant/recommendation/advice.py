@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from assistant.adapters.shelf import Look
 from assistant.models.recommend import Recommendation
 from assistant.recommendation import words
 from assistant.recommendation.evidence import Evidence, gather
@@ -54,15 +55,22 @@ class Advice:
 
 
 def advise(
-    ranked: Sequence[Recommendation], wish: Wish, chooser: Chooser, *, can_train: bool
+    ranked: Sequence[Recommendation],
+    wish: Wish,
+    chooser: Chooser,
+    *,
+    can_train: bool,
+    look: Look | None = None,
 ) -> Advice:
     """Return which of the models to take, and why.
 
     ``ranked`` are the models by size and speed, best first; that order decides where fewer than two
-    models were measured on the same data. ``can_train`` says whether this version trains adapters.
+    models were measured on the same data. ``can_train`` says whether this version trains adapters;
+    ``look`` has those that are here.
     """
     fitting = [one for one in ranked if one.fits]
-    evidence = gather(chooser, wish, [one.entry.name for one in fitting]) if wish.task else {}
+    names = [one.entry.name for one in fitting]
+    evidence = gather(chooser, wish, names, look) if wish.task else {}
     judged = [Judged(one, evidence.get(one.entry.name, ())) for one in ranked]
     here = [one for one in judged if one.by_size.fits]
     if not here:

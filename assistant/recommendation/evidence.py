@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from assistant.adapters.shelf import Look
 from assistant.measured import Measurement, nearest_language
 from assistant.recommendation.wish import Wish
-from assistant.strategy import Chooser
+from assistant.strategy import Chooser, where_trained
+
+_Choosers = Mapping[str, Chooser]
+"""What decides for each model, which has adapters of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,39 +47,58 @@ class Evidence:
 
 
 def gather(
-    chooser: Chooser, wish: Wish, models: Collection[str]
+    chooser: Chooser, wish: Wish, models: Collection[str], look: Look | None = None
 ) -> dict[str, tuple[Evidence, ...]]:
     """Return what was measured of each model for the wish; models without anything are left out.
 
     First comes what can be compared with another model: the user's own measurements where they cover
-    two models, else those that ship. What the user measured of one model alone follows.
+    two models, else those that ship. What the user measured of one model alone follows, and what a
+    model's adapter is worth that would answer and is not among all this. ``look`` has the adapters of
+    each model; without it they are those of ``chooser``.
     """
-    usable = [
-        row
-        for row in chooser.rows
-        if row.task == wish.task
-        and row.model in models
-        and (row.strategy != "adapter" or row.adapter == chooser.adapters.get(row.task))
-    ]
+    deciding = {one: chooser.beside(look(one), one) if look else chooser for one in models}
+    usable = [row for one in models for row in _usable(deciding[one], one, wish)]
     own = [row for row in usable if row.own]
     shipped = [row for row in usable if not row.own]
     compared: dict[str, Evidence] = {}
     for pool in (own, shipped):
         if len(compared) < 2:
-            compared = _best_ways(chooser, wish, pool, compared=True)
+            compared = _best_ways(deciding, wish, pool, compared=True)
     if len(compared) < 2:
         compared = {}
     found: dict[str, tuple[Evidence, ...]] = {}
     for model in models:
         each = [compared[model]] if model in compared else []
         if not any(one.own for one in each):
-            each += _best_ways(chooser, wish, [row for row in own if row.model == model]).values()
+            each += _best_ways(deciding, wish, [row for row in own if row.model == model]).values()
+        alone = [row for row in shipped if row.model == model]
+        trained = (
+            where_trained(alone, wish.lang)
+            if _adapter_answers(deciding[model], wish, model)
+            else []
+        )
+        if trained and not any(one.way.startswith("adapter ") for one in each):
+            each += _best_ways(deciding, wish, trained).values()
         if not each:
-            alone = [row for row in shipped if row.model == model]
-            each += _best_ways(chooser, wish, alone).values()
+            each += _best_ways(deciding, wish, alone).values()
         if each:
             found[model] = tuple(each)
     return found
+
+
+def _usable(chooser: Chooser, model: str, wish: Wish) -> list[Measurement]:
+    """Return the rows of a model for the task, without those of adapters that are not in use."""
+    return [
+        row
+        for row in chooser.rows
+        if row.task == wish.task
+        and row.model == model
+        and (row.strategy != "adapter" or row.adapter == chooser.adapters.get(row.task))
+    ]
+
+
+def _adapter_answers(chooser: Chooser, wish: Wish, model: str) -> bool:
+    return chooser.choose(str(wish.task), model=model, lang=wish.lang).strategy == "adapter"
 
 
 def _near(rows: Sequence[Measurement], wish: Wish) -> list[Measurement]:
@@ -88,13 +111,13 @@ def _near(rows: Sequence[Measurement], wish: Wish) -> list[Measurement]:
 
 
 def _best_ways(
-    chooser: Chooser, wish: Wish, rows: Sequence[Measurement], *, compared: bool = False
+    deciding: _Choosers, wish: Wish, rows: Sequence[Measurement], *, compared: bool = False
 ) -> dict[str, Evidence]:
     """Return the way that would be chosen for each model of ``rows``, on data that all share."""
     shared = _on_same_data(_near(rows, wish))
-    judge = Chooser(shared, chooser.adapters)
     found: dict[str, Evidence] = {}
     for model in dict.fromkeys(row.model for row in shared):
+        judge = Chooser(shared, deciding[model].adapters)
         choice = judge.choose(str(wish.task), model=model, lang=wish.lang)
         key = (choice.strategy, choice.shots, choice.nearest, choice.adapter)
         ranked = judge.ranked(str(wish.task), model, wish.lang)

@@ -11,9 +11,22 @@ from assistant.store import conversations, turns
 from assistant.store import feedback as feedback_rows
 from assistant.store.codec import decode, wrong
 from assistant.store.connection import Connection
-from assistant.store.ids import is_id, new_id
+from assistant.store.ids import is_id, new_id, now
 from assistant.store.rows import to_json
-from assistant.types import Choice, Conversation, Decoding, Feedback, Message, Rating, Route, Turn
+from assistant.types import (
+    Choice,
+    Conversation,
+    Decoding,
+    Feedback,
+    Message,
+    Rating,
+    Reason,
+    Route,
+    Turn,
+)
+
+IMPORTED = "Imported feedback"
+"""Title of the conversation of turns that belonged to none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +41,7 @@ class RouteNote:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """One piece of feedback as it is exported."""
+    """One piece of feedback as it is exported; ``created_at`` is ``""`` where nobody knows it."""
 
     created_at: str
     id: int = 0
@@ -37,6 +50,7 @@ class Judgement:
     correction: str | None = None
     route: str | None = None
     comment: str | None = None
+    reason: Reason | None = None
     source: str = "import"
     snapshot: dict[str, object] | None = None
     route_correction: RouteNote | None = None
@@ -44,7 +58,10 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
-    """A snapshot as :func:`assistant.store.feedback.snapshot_of` makes it."""
+    """A snapshot as :func:`assistant.store.feedback.snapshot_of` makes it.
+
+    ``labels`` are what a classification chose from, where they were imported without probabilities.
+    """
 
     user_text: str
     answer: str = ""
@@ -61,6 +78,7 @@ class _Snapshot:
     prompt_version: str = ""
     decoding: Decoding = field(default_factory=Decoding)
     probabilities: dict[str, float] | None = None
+    labels: tuple[str, ...] = ()
     finish_reason: str | None = None
     turn_created_at: str | None = None
 
@@ -90,16 +108,20 @@ def export(db: Connection, turn_id: str | None) -> list[dict[str, object]]:
 def import_records(db: Connection, records: Sequence[object]) -> list[Feedback]:
     """Store exported records, all or none; what is here already is left out.
 
-    A turn that does not exist here is made from the snapshot, so that nothing is lost.
+    A turn that does not exist here is made from the snapshot, so that nothing is lost. Turns that
+    belong to no conversation share a new one.
     """
     added: list[Feedback] = []
+    shared: list[str] = []
+    time = now()
     with db.transaction():
         for number, record in enumerate(records, start=1):
             path = f"line {number}"
             judgement = decode(Judgement, record, path)
             if not _is_known(db, judgement, path):
-                turn_id = _turn_for(db, judgement, path)
-                added.append(insert(db, turn_id, judgement, path))
+                dated = replace(judgement, created_at=judgement.created_at or time)
+                turn_id = _turn_for(db, dated, path, shared)
+                added.append(insert(db, turn_id, dated, path))
     return added
 
 
@@ -118,6 +140,7 @@ def insert(db: Connection, turn_id: str, judgement: Judgement, path: str) -> Fee
             "correction": judgement.correction,
             "route": judgement.route,
             "comment": judgement.comment,
+            "reason": judgement.reason,
             "source": judgement.source,
             "snapshot": to_json(judgement.snapshot or {}),
             "created_at": sortable_time(judgement.created_at, f"{path}.created_at"),
@@ -147,13 +170,17 @@ def sortable_time(text: str, path: str) -> str:
 
 
 def _is_known(db: Connection, judgement: Judgement, path: str) -> bool:
-    """The same words about the same turn at the same moment are the same feedback."""
+    """The same words about the same turn at the same moment are the same feedback.
+
+    Where the moment is not known, the words are enough.
+    """
+    time = judgement.created_at and sortable_time(judgement.created_at, f"{path}.created_at")
     row = db.row(
-        "SELECT 1 FROM feedback WHERE turn_id = ? AND created_at = ? AND rating IS ? "
+        "SELECT 1 FROM feedback WHERE turn_id = ? AND ? IN (created_at, '') AND rating IS ? "
         "AND correction IS ? AND route IS ? AND comment IS ?",
         (
             judgement.turn_id,
-            sortable_time(judgement.created_at, f"{path}.created_at"),
+            time,
             judgement.rating,
             judgement.correction,
             judgement.route,
@@ -163,8 +190,11 @@ def _is_known(db: Connection, judgement: Judgement, path: str) -> bool:
     return row is not None
 
 
-def _turn_for(db: Connection, judgement: Judgement, path: str) -> str:
-    """Return the id of the judged turn, made from the snapshot when it is not here."""
+def _turn_for(db: Connection, judgement: Judgement, path: str, shared: list[str]) -> str:
+    """Return the id of the judged turn, made from the snapshot when it is not here.
+
+    ``shared`` is the conversation of turns that belong to none, once there is one.
+    """
     if db.row("SELECT 1 FROM turns WHERE id = ?", (judgement.turn_id,)) is not None:
         return judgement.turn_id
     if not is_id(judgement.turn_id):
@@ -172,7 +202,7 @@ def _turn_for(db: Connection, judgement: Judgement, path: str) -> str:
     past = decode(_Snapshot, judgement.snapshot, f"{path}.snapshot")
     created_at = past.turn_created_at or judgement.created_at
     time = sortable_time(created_at, f"{path}.snapshot.turn_created_at")
-    conversation_id = _conversation_for(db, past, time, path)
+    conversation_id = _conversation_for(db, past, time, path, shared)
     fields = {
         "id": judgement.turn_id,
         "conversation_id": conversation_id,
@@ -199,8 +229,17 @@ def _turn_for(db: Connection, judgement: Judgement, path: str) -> str:
     return turn.id
 
 
-def _conversation_for(db: Connection, past: _Snapshot, time: str, path: str) -> str:
-    wanted = past.conversation_id or new_id()
+def _conversation_for(
+    db: Connection, past: _Snapshot, time: str, path: str, shared: list[str]
+) -> str:
+    if past.conversation_id is None:
+        if not shared:
+            shared.append(new_id())
+            conversations.insert(
+                db, Conversation(shared[0], IMPORTED, created_at=time, updated_at=time)
+            )
+        return shared[0]
+    wanted = past.conversation_id
     if not is_id(wanted):
         raise wrong(f"{path}.snapshot.conversation_id", "an id", wanted)
     if db.row("SELECT 1 FROM conversations WHERE id = ?", (wanted,)) is None:

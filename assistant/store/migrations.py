@@ -250,6 +250,42 @@ CREATE TABLE preferences (
 CREATE INDEX preferences_turn_id ON preferences (turn_id);
 """
 
+# ``feedback_changes`` is what undo reads, see ``changes``. What was said before this step can be taken
+# back too, so it is noted as if it had been added with it.
+_REASONS = """
+ALTER TABLE feedback ADD COLUMN reason TEXT;
+ALTER TABLE preferences ADD COLUMN comment TEXT;
+CREATE INDEX feedback_created_at ON feedback (created_at);
+CREATE INDEX preferences_created_at ON preferences (created_at);
+CREATE TABLE feedback_changes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    what TEXT NOT NULL CHECK (what IN ('added', 'edited', 'removed')),
+    about TEXT NOT NULL CHECK (about IN ('feedback', 'preferences')),
+    row_id INTEGER NOT NULL,
+    turn_id TEXT REFERENCES turns (id) ON DELETE CASCADE,
+    before TEXT,
+    created_at TEXT NOT NULL
+);
+CREATE INDEX feedback_changes_row ON feedback_changes (about, row_id);
+CREATE INDEX feedback_changes_kept ON feedback_changes (id) WHERE before NOTNULL;
+CREATE INDEX feedback_changes_turn_id ON feedback_changes (turn_id);
+INSERT INTO feedback_changes (what, about, row_id, turn_id, created_at)
+    SELECT 'added', about, id, turn_id, created_at FROM (
+        SELECT 'feedback' AS about, id, turn_id, created_at FROM feedback WHERE source != 'import'
+        UNION ALL
+        SELECT 'preferences', id, turn_id, created_at FROM preferences
+    ) ORDER BY created_at, id;
+DROP VIEW feedback_overview;
+CREATE VIEW feedback_overview AS
+    SELECT feedback.created_at, feedback.rating, feedback.reason, feedback.correction,
+           feedback.route, feedback.comment, turn_overview.question, turn_overview.answer,
+           turn_overview.task, turn_overview.model, turn_overview.adapter, feedback.turn_id,
+           feedback.id
+    FROM feedback
+    JOIN turn_overview ON turn_overview.turn_id = feedback.turn_id
+    ORDER BY feedback.id DESC;
+"""
+
 STEPS: tuple[tuple[str, str], ...] = (
     ("0001_conversations", _CONVERSATIONS),
     ("0002_feedback", _FEEDBACK),
@@ -258,6 +294,7 @@ STEPS: tuple[tuple[str, str], ...] = (
     ("0005_runs", _RUNS),
     ("0006_evaluations", _EVALUATIONS),
     ("0007_preferences", _PREFERENCES),
+    ("0008_reasons", _REASONS),
 )
 
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from assistant.errors import NotFound, UsageError
+from assistant.store import changes
 from assistant.store.connection import Connection
 from assistant.store.ids import now
 from assistant.store.lookup import resolve
@@ -21,6 +22,9 @@ from assistant.types import Message, Strategy, Turn
 
 Verdict = Literal["left", "right", "both_good", "both_bad"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+PreferenceField = Literal["choice", "comment"]
+FIELDS: tuple[PreferenceField, ...] = get_args(PreferenceField)
+"""What of a preference can be said differently later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,7 @@ class Preference:
     choice: Verdict
     blind: bool
     created_at: str
+    comment: str | None = None
 
 
 def candidate_of(turn: Turn) -> Candidate:
@@ -99,8 +104,7 @@ def add(
     turn_id: str | None,
 ) -> Preference:
     """Store a choice between the answers of two turns (which need not be stored themselves)."""
-    if choice not in VERDICTS:
-        raise UsageError(f"The choice {choice!r} is not known.", f"One of: {', '.join(VERDICTS)}.")
+    _check(choice)
     sides = {"left": candidate_of(left), "right": candidate_of(right)}
     columns: dict[str, object] = {}
     for name, side in sides.items():
@@ -124,7 +128,48 @@ def add(
                 "created_at": now(),
             },
         )
+        _note(db, "added", number)
         return get(db, number)
+
+
+def edit(db: Connection, number: int, said: Mapping[PreferenceField, str | None]) -> Preference:
+    """Choose differently, or comment (``None`` takes the comment out).
+
+    Raises:
+        NotFound: there is none with this number.
+        UsageError: there is no such choice.
+    """
+    unknown = sorted(set(said) - set(FIELDS))
+    if unknown:
+        raise UsageError(
+            f"{unknown[0]!r} is not part of a preference.", f"One of: {', '.join(FIELDS)}."
+        )
+    with db.transaction():
+        old = get(db, number)
+        new: dict[PreferenceField, str | None] = {"choice": old.choice, "comment": old.comment}
+        same = dict(new)
+        new.update(said)
+        if new == same:
+            return old
+        _check(new["choice"])
+        _note(db, "edited", number)
+        db.run(
+            "UPDATE preferences SET choice = :choice, comment = :comment WHERE id = :id",
+            {"choice": new["choice"], "comment": new["comment"], "id": number},
+        )
+        return get(db, number)
+
+
+def _check(choice: str | None) -> None:
+    if choice not in VERDICTS:
+        raise UsageError(f"The choice {choice!r} is not known.", f"One of: {', '.join(VERDICTS)}.")
+
+
+def _note(db: Connection, what: changes.What, number: int) -> None:
+    state = changes.state_of(db, "preferences", number)
+    if state is None:
+        raise _missing(number)
+    changes.note(db, what, "preferences", state)
 
 
 def get(db: Connection, number: int) -> Preference:
@@ -147,18 +192,31 @@ def listed(db: Connection, task: str | None) -> list[Preference]:
     return [_from(row) for row in rows]
 
 
-def remove(db: Connection, number: int) -> None:
-    """Take one preference back.
+def remove(db: Connection, number: int, *, for_good: bool = False) -> None:
+    """Remove one preference; ``for_good``: undo cannot reach it.
 
     Raises:
         NotFound: there is none with this number.
     """
-    if db.run("DELETE FROM preferences WHERE id = ?", (number,)) == 0:
-        raise _missing(number)
+    with db.transaction():
+        _note(db, "removed", number)
+        db.run("DELETE FROM preferences WHERE id = ?", (number,))
+        if for_good:
+            changes.forget(db, "preferences", number)
 
 
-def pairs(items: Sequence[Preference]) -> Iterator[dict[str, object]]:
-    """Yield ``prompt``, ``chosen`` and ``rejected`` (TRL's conversational format) of each preference.
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A preference as training takes it: the better answer and the other one, with their prompt."""
+
+    preference: Preference
+    prompt: tuple[Message, ...]
+    chosen: str
+    rejected: str
+
+
+def pairs(items: Sequence[Preference]) -> Iterator[Pair]:
+    """Yield the better answer and the other one of each preference.
 
     The prompt is that of the answer with the adapter, which is the bare one that training shows; of two
     answers without an adapter, or with one each, that of the chosen one. Where both were good or bad,
@@ -172,11 +230,7 @@ def pairs(items: Sequence[Preference]) -> Iterator[dict[str, object]]:
         if chosen.answer.strip() == rejected.answer.strip():
             continue
         bare = rejected if rejected.adapter and not chosen.adapter else chosen
-        yield {
-            "prompt": [asdict(message) for message in bare.messages],
-            "chosen": [{"role": "assistant", "content": chosen.answer}],
-            "rejected": [{"role": "assistant", "content": rejected.answer}],
-        }
+        yield Pair(item, bare.messages, chosen.answer, rejected.answer)
 
 
 def _details(side: Candidate) -> dict[str, object]:
@@ -196,6 +250,7 @@ def _from(row: sqlite3.Row) -> Preference:
         choice=row["choice"],
         blind=bool(row["blind"]),
         created_at=row["created_at"],
+        comment=row["comment"],
     )
 
 

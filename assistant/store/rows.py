@@ -141,6 +141,7 @@ def feedback_from(row: sqlite3.Row) -> Feedback:
         correction=row["correction"],
         route=row["route"],
         comment=row["comment"],
+        reason=row["reason"],
         snapshot=cast(dict[str, object], json.loads(row["snapshot"])),
     )
 

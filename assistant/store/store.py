@@ -17,29 +17,40 @@ from assistant.store import (
     evaluations,
     feedback,
     feedback_transfer,
+    judged,
     migrations,
     preferences,
+    privacy,
     records,
     search,
     transfer,
     turns,
+    undo,
 )
+from assistant.store.changes import Table
 from assistant.store.connection import Connection
 from assistant.store.evaluations import EvaluatedExample
-from assistant.store.feedback import RouteCorrection, WantedAnswer
-from assistant.store.preferences import Preference, Verdict
+from assistant.store.feedback import FeedbackField, RouteCorrection, WantedAnswer
+from assistant.store.judged import Counts, Judged, Wanted
+from assistant.store.preferences import Preference, PreferenceField, Verdict
+from assistant.store.privacy import Traces
 from assistant.store.records import RunRecord
 from assistant.store.search import SearchHit
+from assistant.store.undo import Undone
 from assistant.store.wanted import WantedAnswers
-from assistant.types import Conversation, Feedback, Rating, Turn
+from assistant.types import Conversation, Feedback, Rating, Reason, Turn
 
 __all__ = [
+    "Counts",
     "EvaluatedExample",
+    "Judged",
     "Preference",
     "RouteCorrection",
     "RunRecord",
     "SearchHit",
     "Store",
+    "Undone",
+    "Wanted",
     "WantedAnswer",
 ]
 
@@ -175,9 +186,13 @@ class Store:
         correction: str | None = None,
         route: str | None = None,
         comment: str | None = None,
+        reason: Reason | None = None,
         source: str = "cli",
     ) -> Feedback:
-        """Store what the user says about a turn, with a snapshot of it; at least one is given."""
+        """Store what the user says about a turn, with a snapshot of it; at least one is given.
+
+        ``reason`` says why an answer rated bad was bad.
+        """
         return feedback.add(
             self._db,
             turn_id,
@@ -186,15 +201,41 @@ class Store:
             route=route,
             comment=comment,
             source=source,
+            reason=reason,
         )
 
     def feedback(self, *, turn_id: str | None = None, limit: int | None = None) -> list[Feedback]:
         """Return feedback, oldest first; with ``limit``, the newest that many."""
         return feedback.listed(self._db, turn_id, limit)
 
-    def remove_feedback(self, feedback_id: int) -> None:
-        """Take one piece of feedback back."""
-        feedback.remove(self._db, feedback_id)
+    def edit_feedback(self, feedback_id: int, said: Mapping[FeedbackField, str | None]) -> Feedback:
+        """Say something of one piece of feedback differently; ``None`` takes it out."""
+        return feedback.edit(self._db, feedback_id, said)
+
+    def remove_feedback(self, feedback_id: int, *, for_good: bool = False) -> None:
+        """Remove one piece of feedback; unless ``for_good``, undo brings it back."""
+        feedback.remove(self._db, feedback_id, for_good=for_good)
+
+    def undo_feedback(self, table: Table | None = None, number: int | None = None) -> Undone | None:
+        """Take back what was done last with feedback and preferences (or with one of them).
+
+        Called again it goes further back. ``None``: there is nothing left to take back.
+        """
+        return undo.undo(self._db, table, number)
+
+    def judged(
+        self, wanted: Wanted | None = None, *, limit: int | None = None, after: Judged | None = None
+    ) -> list[Judged]:
+        """Return feedback and preferences as lines, newest first, from behind ``after`` on."""
+        return judged.listed(self._db, wanted or Wanted(), limit, after)
+
+    def judged_counts(self, wanted: Wanted | None = None) -> Counts:
+        """Return how many judgements there are, by kind and by task."""
+        return judged.counted(self._db, wanted or Wanted())
+
+    def judgement(self, name: str) -> Feedback | Preference:
+        """Return one judgement whole: ``12``, ``p3`` for a preference, ``last`` for the newest."""
+        return judged.get(self._db, name)
 
     def wanted_answers(self) -> list[WantedAnswer]:
         """Return the answers that the user rated good or corrected, one a turn, oldest first."""
@@ -225,9 +266,15 @@ class Store:
         """Return the preferences, oldest first."""
         return preferences.listed(self._db, task)
 
-    def remove_preference(self, number: int) -> None:
-        """Take one preference back."""
-        preferences.remove(self._db, number)
+    def edit_preference(
+        self, number: int, said: Mapping[PreferenceField, str | None]
+    ) -> Preference:
+        """Choose differently, or comment; ``None`` takes the comment out."""
+        return preferences.edit(self._db, number, said)
+
+    def remove_preference(self, number: int, *, for_good: bool = False) -> None:
+        """Remove one preference; unless ``for_good``, undo brings it back."""
+        preferences.remove(self._db, number, for_good=for_good)
 
     # -- training --------------------------------------------------------------------------------
 
@@ -308,6 +355,23 @@ class Store:
         found = feedback_transfer.import_records(self._db, records)
         self._wanted.forget()
         return found
+
+    def traces(self, conversation_id: str) -> Traces:
+        """Return all that the database holds of a conversation; a deleted one needs its whole id."""
+        return privacy.traces(self._db, conversation_id)
+
+    def erase(self, conversation_id: str, run_ids: Sequence[str] = ()) -> tuple[Traces, bool]:
+        """Delete all traces of a conversation, and the records of runs, and clean the file of them.
+
+        Returned is what was erased, and whether the file could be cleaned.
+        """
+        found = privacy.erase(self._db, conversation_id, run_ids)
+        self._wanted.forget()
+        return found
+
+    def copies_beside(self) -> list[Path]:
+        """Return the copies of the whole database that lie beside it, made by migrations."""
+        return privacy.copies_beside(self._db)
 
     def backup(self, path: Path) -> None:
         """Write a compact copy of the whole database to a new file."""

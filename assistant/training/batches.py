@@ -20,6 +20,10 @@ _SMALL = 4
 _KEY = 16
 
 
+Group = tuple[int, ...]
+"""Rows, by their positions in the data, that belong into one pack."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pack:
     """Rows by their positions in the data, and how many first ids all of them share."""
@@ -43,32 +47,49 @@ class Step:
         return sum(len(pack.rows) for pack in self.packs)
 
 
-def packs(rows: Sequence[Row], budget: int, seed: int | None, most: int) -> list[Pack]:
+def packs(
+    rows: Sequence[Row],
+    budget: int,
+    seed: int | None,
+    most: int,
+    groups: Sequence[Group] | None = None,
+) -> list[Pack]:
     """Return packs of about ``budget`` tokens and at most ``most`` rows, that hold every row once.
 
     They come in random order by ``seed``; without one, in the order of lengths, always the same.
+    ``groups`` hold every row once too: those of one are never parted, even if a pack grows for it.
     """
     rng = random.Random(seed) if seed is not None else None
+    together = groups if groups is not None else [(at,) for at in range(len(rows))]
     found: list[Pack] = []
-    for group in _kinds(rows):
-        order = list(group)
+    for kind in kinds([rows[group[0]] for group in together]):
+        order = [together[at] for at in kind]
         if rng is not None:
             rng.shuffle(order)
         window = _WINDOW * most if rng is not None else len(order)
         for start in range(0, len(order), window):
-            some = sorted(order[start : start + window], key=lambda at: (rows[at].length, at))
+            some = sorted(
+                order[start : start + window],
+                key=lambda group: (sum(rows[at].length for at in group), group),
+            )
             found += _cut(some, rows, budget, most)
     if rng is not None:
         rng.shuffle(found)
     return found
 
 
-def steps(rows: Sequence[Row], budget: int, seed: int, batch: int) -> list[Step]:
+def steps(
+    rows: Sequence[Row],
+    budget: int,
+    seed: int,
+    batch: int,
+    groups: Sequence[Group] | None = None,
+) -> list[Step]:
     """Return one epoch's steps of at least ``batch`` examples (the last one may have fewer)."""
     found: list[Step] = []
     waiting: list[Pack] = []
     # Half a batch a pack, so that a step never sees one kind only where there are several.
-    for pack in packs(rows, budget, seed, max(1, -(-batch // 2))):
+    for pack in packs(rows, budget, seed, max(1, -(-batch // 2)), groups):
         waiting.append(pack)
         if sum(len(one.rows) for one in waiting) >= batch:
             found.append(Step(tuple(waiting)))
@@ -78,7 +99,7 @@ def steps(rows: Sequence[Row], budget: int, seed: int, batch: int) -> list[Step]
     return found
 
 
-def _kinds(rows: Sequence[Row]) -> list[list[int]]:
+def kinds(rows: Sequence[Row]) -> list[list[int]]:
     """Return the positions of rows that begin alike, in the order in which the kinds first appear."""
     by_start: dict[tuple[int, ...], list[int]] = {}
     for at, row in enumerate(rows):
@@ -90,15 +111,15 @@ def _kinds(rows: Sequence[Row]) -> list[list[int]]:
     return list(found.values())
 
 
-def _cut(order: Sequence[int], rows: Sequence[Row], budget: int, most: int) -> Iterator[Pack]:
-    """Yield packs of rows in the order given."""
+def _cut(order: Sequence[Group], rows: Sequence[Row], budget: int, most: int) -> Iterator[Pack]:
+    """Yield packs of groups of rows in the order given."""
     current: list[int] = []
-    for at in order:
-        pack = _pack([*current, at], rows)
+    for group in order:
+        pack = _pack([*current, *group], rows)
         if current and (pack.tokens(rows) > budget or len(pack.rows) > most):
             yield _pack(current, rows)
             current = []
-        current.append(at)
+        current += group
     if current:
         yield _pack(current, rows)
 

@@ -31,6 +31,7 @@ class Position:
         step: steps done; ``epoch`` and ``index`` name the next one in the data.
         loss: smoothed loss of the steps, ``None`` before the first.
         dev: the last loss on the development rows; ``best`` the lowest, at ``best_step``.
+        accuracy: the share of judgements that were met there, where the method has judgements.
         stale: measurements since then.
         seconds: time spent; ``tokens`` read by then.
         finished: nothing is left to do.
@@ -47,6 +48,7 @@ class Position:
     seconds: float = 0.0
     tokens: int = 0
     finished: bool = False
+    accuracy: float | None = None
 
 
 def write_checkpoint(folder: Path, position: Position, tensors: Mapping[str, torch.Tensor]) -> Path:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, cast
 from assistant.answering import AskOptions, Planner
 from assistant.engine.base import Engine, EngineInfo
 from assistant.errors import AssistantError, ContextOverflow, UsageError
-from assistant.evaluation.examples import Example, Examples, read_examples, sample
+from assistant.evaluation.examples import Example, Examples, sample
 from assistant.evaluation.predict import plan_for
+from assistant.training.method_rows import JudgedExample, read_rows
 from assistant.types import Message
 
 if TYPE_CHECKING:
@@ -30,21 +31,38 @@ _DEV_SHARE, _DEV_MOST = 0.05, 200
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One example as ids. ``shared`` is how many ids any turn of its kind begins with."""
+    """One example as ids.
+
+    Attributes:
+        shared: how many ids any turn of its kind begins with.
+        other: another answer to the same prompt, which the first one was preferred to; it is read as if
+            the first one were not there.
+        good: whether the answer was judged good.
+    """
 
     prompt: tuple[int, ...]
     answer: tuple[int, ...]
     shared: int
+    other: tuple[int, ...] = ()
+    good: bool = True
 
     @property
     def ids(self) -> tuple[int, ...]:
-        """What the model reads: all but the token that ends the turn."""
-        return (*self.prompt, *self.answer[:-1])
+        """What the model reads: all but the tokens that end the turn."""
+        return (*self.prompt, *self.answer[:-1], *self.other[:-1])
+
+    @property
+    def positions(self) -> tuple[int, ...]:
+        """Where in its turn each id stands: both answers begin behind the prompt."""
+        whole = len(self.prompt) + len(self.answer) - 1
+        if not self.other:
+            return tuple(range(whole))
+        return (*range(whole), *range(len(self.prompt), self.length - len(self.answer) + 1))
 
     @property
     def length(self) -> int:
         """Tokens read."""
-        return len(self.prompt) + len(self.answer) - 1
+        return len(self.prompt) + len(self.answer) - 1 + max(0, len(self.other) - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +91,15 @@ class Encoder:
     """Turns examples into ids with one user's prompts and settings, for one model."""
 
     def __init__(
-        self, form: ChatFormat, planner: Planner, model: str, context_length: int, max_length: int
+        self,
+        form: ChatFormat,
+        planner: Planner,
+        model: str,
+        context_length: int,
+        max_length: int,
+        method: str = "sft",
     ) -> None:
+        self._method = method
         self._form = form
         self._planner = planner
         self._engine = cast(Engine, _Counter(form, model, context_length))
@@ -119,7 +144,7 @@ class Encoder:
             return error.message
         if len(labels) < 2:
             return "a classification needs 'labels', at least two."
-        if example.target not in labels:
+        if example.target not in labels and not _judged_bad(example):
             return f"the target {example.target!r} is none of its labels."
         return ""
 
@@ -130,10 +155,18 @@ class Encoder:
             return None, ""
         prompt = self._form.prompt_ids(plan.messages)
         answer = self._form.answer_ids(example.target)
-        if len(prompt) + len(answer) > self._max_length:
+        other: list[int] = []
+        if self._method == "dpo" and isinstance(example, JudgedExample):
+            other = self._form.answer_ids(example.rejected)
+        if len(prompt) + max(len(answer), len(other)) > self._max_length:
             return None, plan.prompt_version
         shared = len(self._form.shared_ids(plan.messages))
-        return Row(tuple(prompt), tuple(answer), shared), plan.prompt_version
+        row = Row(tuple(prompt), tuple(answer), shared, tuple(other), not _judged_bad(example))
+        return row, plan.prompt_version
+
+
+def _judged_bad(example: Example) -> bool:
+    return isinstance(example, JudgedExample) and not example.desirable
 
 
 _OPTIONS = AskOptions(strategy="zero_shot", temperature=0.0, personal=False)
@@ -154,9 +187,13 @@ class _Counter:
 
 
 def read_sources(
-    files: Sequence[Path], task: str, limit: int | None = None, seed: int = 0
+    files: Sequence[Path],
+    task: str,
+    limit: int | None = None,
+    seed: int = 0,
+    method: str = "sft",
 ) -> list[Source]:
-    """Read files of examples for one task; of each at most ``limit`` rows, drawn with ``seed``.
+    """Read files of rows for one task and method; of each at most ``limit``, drawn with ``seed``.
 
     Raises:
         UsageError: a file or a line is wrong, or a file was given twice.
@@ -167,9 +204,14 @@ def read_sources(
         if file.resolve() in seen:
             raise UsageError(f"{file} was given twice.", "Give each file once.")
         seen.add(file.resolve())
-        examples = read_examples(file, task)
+        examples = read_rows(file, task, method)
         found.append(Source(examples, sample(examples.rows, limit, seed)))
     return found
+
+
+def with_right_answers(source: Source) -> Source:
+    """Return a source without the rows whose answer was judged bad."""
+    return Source(source.file, tuple(row for row in source.rows if not _judged_bad(row)))
 
 
 def hold_out(sources: Sequence[Source], seed: int) -> tuple[list[Source], list[Source]]:

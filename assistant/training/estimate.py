@@ -21,6 +21,28 @@ _LOGIT_BYTES = 10
 """A logit is held in 16 bits, in 32 bits, and as a gradient."""
 _LOGITS = 256
 _TRIED = 3
+_FORWARD = 0.4
+"""Of the time that learning from a pack takes: computing it without learning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """How often a method computes rows without learning: in each step its own, ``once`` all of them."""
+
+    step: int = 0
+    once: int = 0
+
+    def seconds(self, total: int, one: float, epoch: float) -> float:
+        """Return what ``total`` steps take if learning alone takes ``one`` a step, ``epoch`` an epoch."""
+        return total * one * (1 + _FORWARD * self.step) + _FORWARD * self.once * epoch
+
+    def steps_in(self, seconds: float, one: float, epoch: float) -> int:
+        """Return how many steps fit into a time, at least one."""
+        rest = seconds - self.seconds(0, one, epoch)
+        return max(1, int(rest / self.seconds(1, one, 0.0)))
+
+
+PASSES = {"sft": Passes(), "dpo": Passes(once=1), "kto": Passes(step=1, once=2)}
 
 
 @dataclass(frozen=True, slots=True)

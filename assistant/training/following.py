@@ -55,8 +55,10 @@ class Watched:
         estimate: what it was thought to take, in words.
         adapter: what it is called among the adapters, once it is there.
         said: what the command printed, without the lines that tell steps; started from a shell, nothing.
-        error: why it failed, message and hint, a line each.
+        error: why it failed, or why the adapter that came out was not measured; a line each.
         launch: how the app started it, ``None`` for one from a shell.
+        refines: whether it is a refinement by feedback.
+        decision: of a refinement: ``promoted`` or ``refused``; ``reasons`` say why.
     """
 
     run: RunFolder
@@ -77,6 +79,9 @@ class Watched:
     error: tuple[str, ...] = ()
     launch: Launch | None = None
     owner: Owner | None = None
+    refines: bool = False
+    decision: str = ""
+    reasons: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -115,7 +120,8 @@ def read_points(run: RunFolder) -> list[Point]:
 
 def _read(run: RunFolder, registry: Registry) -> Watched | None:
     launch = read_launch(run)
-    asked = _object(run.path / SETTINGS).get("request")
+    kept = _object(run.path / SETTINGS)
+    asked = kept.get("request")
     if launch is None and not isinstance(asked, dict):
         return None
     state = _object(run.path / STATE)
@@ -145,6 +151,9 @@ def _read(run: RunFolder, registry: Registry) -> Watched | None:
         error=() if standing in UNDER_WAY else _error(state, said, error, standing),
         launch=launch,
         owner=owner,
+        refines="refine" in kept or bool(wanted and wanted.refine),
+        decision=str(state.get("decision") or ""),
+        reasons=_texts(state.get("reasons")),
     )
     return _with_adapter(told, registry) if told.adapter else told
 
@@ -158,6 +167,8 @@ def _standing(
     said = state.get("state")
     alive = writer is not None and writer.lives
     silent = not alive or said != "running"
+    if silent and starter is None and _just_now(run):
+        return "starting", None  # its process is not written down yet
     if silent and starter is not None and not starter.same(writer) and starter.lives:
         return "starting", starter  # it has not come so far as to write
     if starter is not None and writer is not None and silent and starter.later(writer):
@@ -166,6 +177,8 @@ def _standing(
         return ("starting", writer) if alive or _just_now(run) else ("failed", None)
     if said == "done":
         return ("measuring" if alive else "done"), writer
+    if said == "running" and alive and state.get("adapter"):
+        return "measuring", writer  # a refinement, before its verdict
     if said in ("stopped", "failed"):
         return said, writer
     if not alive:
@@ -198,8 +211,11 @@ def _with_adapter(told: Watched, registry: Registry) -> Watched:
 def _error(
     state: Mapping[str, Any], said: Sequence[str], printed: tuple[str, ...], standing: Standing
 ) -> tuple[str, ...]:
-    """Return why a training ended early: what was printed, else what was kept, else the last words."""
-    kept = state.get("error") if standing == "failed" else None
+    """Return why a training ended early, or was not measured when it had ended.
+
+    It is what was printed, else what was kept, else the last words.
+    """
+    kept = state.get("error") if standing in ("failed", "done") else None
     last = tuple(said[-1:]) if standing == "failed" else ()
     return printed or (tuple(str(kept).splitlines()) if kept else last)
 
@@ -242,6 +258,10 @@ def _point(line: str) -> Point | None:
         return None  # the line that is being written
     every = (point.epoch, point.loss, point.tokens_per_s, point.left_s or 0, point.dev_loss or 0)
     return point if all(map(math.isfinite, every)) else None
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list) else ()
 
 
 def _whole(value: object) -> int:

@@ -10,16 +10,26 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from assistant import __version__
 from assistant.answering import Planner
 from assistant.config import Settings
 from assistant.engine.chat_format import ChatFormat
-from assistant.errors import AssistantError, UsageError
+from assistant.errors import UsageError
 from assistant.models.resolve import ModelFiles, resolve
 from assistant.paths import Paths, shipped
 from assistant.prompts import Prompts
 from assistant.strategy import Adapting
-from assistant.training.dataset import Encoded, Encoder, Row, hold_out, read_sources, subset
+from assistant.training.batches import Group
+from assistant.training.dataset import (
+    Encoded,
+    Encoder,
+    Row,
+    hold_out,
+    read_sources,
+    subset,
+    with_right_answers,
+)
+from assistant.training.method_rows import JudgedExample
+from assistant.training.partners import partners
 from assistant.training.settings import METHODS, Note, TrainSettings
 
 DEV_ROWS = 100
@@ -69,38 +79,53 @@ class TrainRequest:
 
 
 class Job:
-    """A training that was asked for, with its data read, checked and encoded."""
+    """A training that was asked for, with its data read, checked and encoded.
+
+    Attributes:
+        train: what is trained on.
+        dev: held out rows whose answers are right ones: what the adapter's answers are compared with.
+        encoded: the rows that are trained on.
+    """
 
     def __init__(self, request: TrainRequest, user: Settings, paths: Paths, note: Note) -> None:
         """Read everything but the weights.
 
         Raises:
             UsageError: a flag or a line of the data is wrong; the message names file and line.
-            AssistantError: the model is not here, or the method is not part of this version.
+            AssistantError: the model is not here.
         """
         self.request, self.user, self.paths, self.note = request, user, paths, note
         self.settings = request.settings
         _check(self.settings)
         self.files: ModelFiles = resolve(request.model, paths)
-        sources = read_sources(
-            request.data, self.settings.task, request.limit_per_file, self.settings.seed
-        )
-        self.train, self.dev = sources, read_sources(request.dev, self.settings.task)
-        if not self.dev:
-            self.train, self.dev = hold_out(sources, self.settings.seed)
+        task, method, seed = self.settings.task, self.settings.method, self.settings.seed
+        self.train = read_sources(request.data, task, request.limit_per_file, seed, method)
+        self._held = read_sources(request.dev, task, method=method)
+        if not self._held:
+            self.train, self._held = hold_out(self.train, seed)
+        self.dev = [with_right_answers(source) for source in self._held]
         self.folder = _transformers_folder(self.files, paths, note)
         self._encoder = self._make_encoder()
-        for source in (*self.train, *self.dev):
+        for source in (*self.train, *self._held):
             self._encoder.check(source)
         self.encoded = self._encoder.encode([row for one in self.train for row in one.rows])
-        self._dev = self._encoder.encode([row for one in self.dev for row in one.rows])
+        self._dev = self._encoder.encode([row for one in self._held for row in one.rows])
         self._tell()
+        if method == "kto":
+            _check_both_kinds(self.encoded.rows)
 
     @property
     def dev_rows(self) -> list[Row]:
         """The development rows that are measured during the training."""
         found: list[Row] = subset(self._dev.rows, DEV_ROWS, self.settings.seed)
         return found
+
+    @property
+    def groups(self) -> list[Group] | None:
+        """The rows that belong into one step, by their positions; ``None``: each may be in any."""
+        if self.settings.method != "kto":
+            return None
+        return partners(self.encoded.rows, self.settings.seed)
 
     def rows(self, epoch: int) -> Sequence[Row]:
         """Return the rows of an epoch; with augmentation each has other wordings."""
@@ -114,7 +139,7 @@ class Job:
 
     def hashes(self) -> dict[str, str]:
         """Return the checksum of each file that is read, by its path."""
-        files = [one.file for one in (*self.train, *self.dev)]
+        files = [one.file for one in (*self.train, *self._held)]
         return {str(Path(file.path).absolute()): file.sha256 for file in files}
 
     def _make_encoder(self) -> Encoder:
@@ -125,7 +150,10 @@ class Job:
             Prompts.load(shipped("prompts"), self.paths.prompts), self.user, Adapting()
         )
         window = _window(self.folder)
-        return Encoder(form, planner, self.request.model, window, self.settings.max_length)
+        settings = self.settings
+        return Encoder(
+            form, planner, self.request.model, window, settings.max_length, settings.method
+        )
 
     def _tell(self) -> None:
         rows = self.encoded.rows
@@ -139,6 +167,15 @@ class Job:
         self.note(
             f"{len(rows):,} rows to train on ({tokens:,} tokens), {len(self._dev.rows):,} to measure on"
         )
+        unread = sum(
+            isinstance(row, JudgedExample) and bool(row.rejected)
+            for one in self.train
+            for row in one.rows
+        )
+        if unread and self.settings.method == "sft":
+            self.note(
+                f"{unread:,} rejected answers are not looked at: --method dpo learns from them"
+            )
         left_out = self.encoded.too_long + self._dev.too_long
         if left_out:
             self.note(
@@ -155,11 +192,24 @@ def _check(settings: TrainSettings) -> None:
         raise UsageError(
             f"There is no method '{settings.method}'.", f"One of: {', '.join(METHODS)}."
         )
-    if settings.method != "sft":
-        raise AssistantError(
-            f"Training by {settings.method.upper()} is not part of version {__version__} yet.",
-            "Train on examples with --method sft.",
+    if settings.augment and settings.method != "sft":
+        raise UsageError(
+            f"Other wordings (--augment) do not go with --method {settings.method}: what was said of an "
+            "answer need not hold for another request.",
+            "Leave --augment out.",
         )
+    if not settings.beta > 0:
+        raise UsageError("--beta has to be more than 0.", "Like: --beta 0.1")
+
+
+def _check_both_kinds(rows: Sequence[Row]) -> None:
+    good = sum(row.good for row in rows)
+    if 0 < good < len(rows):
+        return
+    raise UsageError(
+        f"All {len(rows)} answers were judged {'good' if good else 'bad'}; kto learns from both kinds.",
+        "Good answers alone are for --method sft." if good else "Add good answers.",
+    )
 
 
 def _transformers_folder(files: ModelFiles, paths: Paths, note: Note) -> Path:

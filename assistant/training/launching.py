@@ -33,7 +33,13 @@ _started: list[subprocess.Popen[bytes]] = []
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the user asks for. ``minutes`` is about how long to train, ``data`` are paths."""
+    """What the user asks for.
+
+    Attributes:
+        data: paths.
+        minutes: about how long to train.
+        refine: the task to refine by feedback, or ``all``; ``""`` for a training on files.
+    """
 
     task: str
     data: tuple[str, ...]
@@ -42,9 +48,12 @@ class Wanted:
     augment: bool = False
     promote: bool = False
     model: str = ""
+    refine: str = ""
 
     def arguments(self) -> list[str]:
         """Return the words behind ``assistant``."""
+        if self.refine:
+            return ["refine", self.refine, *(["--model", self.model] if self.model else [])]
         words = ["train", "--task", self.task, "--technique", self.technique]
         words += [word for path in self.data for word in ("--data", path)]
         words += ["--max-minutes", f"{self.minutes:g}"]
@@ -113,8 +122,8 @@ def resume(run: RunFolder, wanted: Wanted | None) -> None:
     Raises:
         AssistantError: the process cannot be started.
     """
-    words = ["train", "--resume", run.id]
-    if wanted is not None and wanted.promote:
+    words = ["refine" if "refine" in run.settings() else "train", "--resume", run.id]
+    if words[0] == "train" and wanted is not None and wanted.promote:
         words.append("--promote")
     _launch(run, wanted or _asked(run), words)
 

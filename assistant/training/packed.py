@@ -7,7 +7,7 @@ belongs to which row. On a CPU it is computed as plain batched products: in bf16
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ class Layout:
             filled up with 0.
         to_flat: for each flat token behind the shared ones its place in ``to_rows``.
         rows, width: how many rows, and the most tokens that one has of its own.
+        hidden: where rows have two answers, shape (rows, width, width): which of a row's tokens (last)
+            each of them (middle) does not see; ``None`` where each sees all those before it.
     """
 
     shared: int
@@ -42,17 +44,22 @@ class Layout:
     to_flat: torch.Tensor
     rows: int
     width: int
+    hidden: torch.Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PackTensors:
-    """A pack for the model; ``predicts`` are the flat positions whose next token is in ``targets``."""
+    """A pack for the model; ``predicts`` are the flat positions whose next token is in ``targets``.
+
+    ``answers`` are how many of them belong to each answer; a row that has two has the other one second.
+    """
 
     ids: torch.Tensor
     positions: torch.Tensor
     layout: Layout
     predicts: torch.Tensor
     targets: torch.Tensor
+    answers: tuple[int, ...]
 
 
 def tensors_of(pack: Pack, rows: Sequence[Row], device: Any = "cpu") -> PackTensors:
@@ -62,16 +69,23 @@ def tensors_of(pack: Pack, rows: Sequence[Row], device: Any = "cpu") -> PackTens
     positions = list(range(shared))
     predicts: list[int] = []
     targets: list[int] = []
+    answers: list[int] = []
     spans: list[tuple[int, int]] = []
     for at in pack.rows:
         row = rows[at]
         start = len(ids)
         ids += row.ids[shared:]
-        positions += range(shared, row.length)
+        positions += row.positions[shared:]
         spans.append((start - shared, row.length - shared))
         first = start + len(row.prompt) - 1 - shared
         predicts += range(first, first + len(row.answer))
         targets += row.answer
+        answers.append(len(row.answer))
+        if row.other:
+            behind = first + len(row.answer)
+            predicts += [first, *range(behind, behind + len(row.other) - 1)]
+            targets += row.other
+            answers.append(len(row.other))
 
     def put(values: Sequence[int]) -> torch.Tensor:
         return torch.tensor(values, dtype=torch.long, device=device)
@@ -79,20 +93,36 @@ def tensors_of(pack: Pack, rows: Sequence[Row], device: Any = "cpu") -> PackTens
     return PackTensors(
         put(ids)[None],
         put(positions)[None],
-        _layout(shared, spans, put),
+        _layout(shared, spans, put, _apart([rows[at] for at in pack.rows], shared, device)),
         put(predicts),
         put(targets),
+        tuple(answers),
     )
 
 
-def _layout(shared: int, spans: Sequence[tuple[int, int]], put: Any) -> Layout:
+def _apart(rows: Sequence[Row], shared: int, device: Any) -> torch.Tensor | None:
+    """Return what hides the first answer of each row from the second, see :class:`Layout`."""
+    if not any(row.other for row in rows):
+        return None
+    width = max(row.length for row in rows) - shared
+    hidden = torch.ones(width, width, dtype=torch.bool).triu(1).repeat(len(rows), 1, 1)
+    for number, row in enumerate(rows):
+        start = len(row.prompt) - shared
+        middle = start + len(row.answer) - 1
+        hidden[number, middle : row.length - shared, start:middle] = True
+    return hidden.to(device)
+
+
+def _layout(
+    shared: int, spans: Sequence[tuple[int, int]], put: Any, hidden: torch.Tensor | None
+) -> Layout:
     width = max(length for _, length in spans)
     to_rows: list[int] = []
     to_flat: list[int] = []
     for number, (start, length) in enumerate(spans):
         to_rows += [*range(start, start + length), *([0] * (width - length))]
         to_flat += range(number * width, number * width + length)
-    return Layout(shared, put(to_rows), put(to_flat), len(spans), width)
+    return Layout(shared, put(to_rows), put(to_flat), len(spans), width, hidden)
 
 
 class _Rearranged(torch.autograd.Function):
@@ -162,7 +192,7 @@ def packed_attention(
     if begin:
         own_k = torch.cat([_for_all(k[:, :begin], layout.rows), own_k], dim=2)
         own_v = torch.cat([_for_all(v[:, :begin], layout.rows), own_v], dim=2)
-    own = _attend(own_q, own_k, own_v, scale)
+    own = _attend(own_q, own_k, own_v, scale, layout.hidden)
     flat = _Flattened.apply(own.flatten(1, 2), layout.to_flat)  # type: ignore[no-untyped-call]
     parts.append(flat)
     out = torch.cat(parts, dim=1) if len(parts) > 1 else parts[0]
@@ -180,14 +210,23 @@ def _for_all(x: torch.Tensor, rows: int) -> torch.Tensor:
     return x[:, None].expand(-1, rows, -1, -1)
 
 
-def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float) -> torch.Tensor:
+def _attend(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    scale: float,
+    apart: torch.Tensor | None = None,
+) -> torch.Tensor:
     """Causal attention; shapes (heads, rows, tokens, size), with fewer heads of keys and values.
 
-    Queries are the last of the tokens that there are keys for.
+    Queries are the last of the tokens that there are keys for. ``apart``, of shape (rows, tokens,
+    tokens), says in place of the order which of each other they do not see.
     """
     heads, rows, width, size = q.shape
     known, group = k.shape[2], heads // k.shape[0]
     hidden = torch.ones(width, known, dtype=torch.bool, device=q.device).triu(known - width + 1)
+    if apart is not None:
+        hidden = functional.pad(apart, (known - width, 0))[:, None]
     if q.device.type != "cpu":
         k, v = (x.repeat_interleave(group, 0).transpose(0, 1) for x in (k, v))
         done = functional.scaled_dot_product_attention(
@@ -206,9 +245,10 @@ def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, scale: float) -> 
 def _weights(
     q: torch.Tensor, k: torch.Tensor, scale: float, hidden: torch.Tensor, group: int
 ) -> torch.Tensor:
-    """Return the attention weights, shape (batch, group * tokens, known)."""
+    """Return the attention weights, shape (key heads * rows, group * tokens, known)."""
     scores = torch.bmm(q * scale, k.transpose(1, 2))
-    shaped = scores.view(scores.shape[0], group, *hidden.shape).masked_fill(hidden, float("-inf"))
+    rows = hidden.shape[0] if hidden.dim() > 2 else scores.shape[0]
+    shaped = scores.view(-1, rows, group, *hidden.shape[-2:]).masked_fill(hidden, float("-inf"))
     return torch.softmax(shaped, -1).view_as(scores)
 
 
@@ -242,17 +282,23 @@ class PackedModel:
 
         ``lower``: what :meth:`lower` gave for the pack, where it is known.
         """
+        return torch.stack(list(self._losses(rows, lower, "sum"))).sum()
+
+    def answers(self, rows: PackTensors, lower: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the log-probability of each answer (nats, summed over its tokens), shape (answers,)."""
+        tokens = -torch.cat(list(self._losses(rows, lower, "none")))
+        return torch.stack([one.sum() for one in torch.split(tokens, list(rows.answers))])
+
+    def _losses(
+        self, rows: PackTensors, lower: torch.Tensor | None, reduction: str
+    ) -> Iterator[torch.Tensor]:
+        """Yield the losses of the answers' tokens, some at a time."""
         states = self.states(rows, lower)
         chosen = states[0].index_select(0, rows.predicts)
-        parts = [
-            _token_loss(
-                chosen[at : at + _LOGITS_AT_ONCE],
-                self.head,
-                rows.targets[at : at + _LOGITS_AT_ONCE],
-            )
-            for at in range(0, len(chosen), _LOGITS_AT_ONCE)
-        ]
-        return torch.stack(parts).sum()
+        for at in range(0, len(chosen), _LOGITS_AT_ONCE):
+            logits = self.head(chosen[at : at + _LOGITS_AT_ONCE]).float()
+            targets = rows.targets[at : at + _LOGITS_AT_ONCE]
+            yield functional.cross_entropy(logits, targets, reduction=reduction)
 
     def states(self, rows: PackTensors, lower: torch.Tensor | None = None) -> torch.Tensor:
         """Return the last states, normalized, shape (1, tokens, hidden)."""
@@ -291,11 +337,6 @@ class PackedModel:
             else:
                 states = run(layer, states)
         return states
-
-
-def _token_loss(states: torch.Tensor, head: Any, targets: torch.Tensor) -> torch.Tensor:
-    logits = head(states).float()
-    return functional.cross_entropy(logits, targets, reduction="sum")
 
 
 def load_base(folder: Path, device: str = "cpu", dtype: torch.dtype | None = None) -> Any:

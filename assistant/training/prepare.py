@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from assistant.config import Settings
 from assistant.errors import UsageError
-from assistant.training.batches import Step
+from assistant.training.batches import Group, Step
 from assistant.training.estimate import Estimate
 from assistant.training.job import Job
 from assistant.training.techniques import Shape
 
 if TYPE_CHECKING:
     from assistant.training.estimate import Memory
+    from assistant.training.objective import Objective
     from assistant.training.packed import PackedModel
     from assistant.training.schedule import Schedule
     from assistant.training.sft import LowerStates, Plan
@@ -62,6 +63,23 @@ def prepare(job: Job, schedule: Schedule, device: str) -> tuple[PackedModel, Est
     return model, _estimate(job, model, schedule, steps, need)
 
 
+def make_objective(job: Job, model: PackedModel, groups: Sequence[Group] | None) -> Objective:
+    """Return what the job's method makes smaller."""
+    from assistant.training.objective import Answers
+
+    settings, rows, dev = job.settings, job.encoded.rows, job.dev_rows
+    fresh = job.request.parent is None
+    if settings.method == "dpo":
+        from assistant.training.dpo import Pairs
+
+        return Pairs(model, rows, dev, settings, fresh=fresh)
+    if settings.method == "kto":
+        from assistant.training.kto import JudgedAnswers
+
+        return JudgedAnswers(model, rows, groups or (), dev, settings, fresh=fresh)
+    return Answers(model, dev, settings.pack_tokens)
+
+
 def lower_states(
     model: PackedModel, job: Job, schedule: Schedule, plan: Plan
 ) -> LowerStates | None:
@@ -96,18 +114,19 @@ def _memory(
 def _estimate(
     job: Job, model: PackedModel, schedule: Schedule, steps: Sequence[Step], need: Memory
 ) -> Estimate:
-    from assistant.training.estimate import measure_speed, seconds_of
+    from assistant.training.estimate import PASSES, measure_speed, seconds_of
 
     token_s = measure_speed(model, schedule.rows, steps)
-    total = schedule.total()
+    passes, total = PASSES[job.settings.method], schedule.total()
+    one = seconds_of(steps, schedule.rows, 1, token_s)
+    epoch = one * len(steps)
     if job.settings.max_minutes is not None:
-        one = seconds_of(steps, schedule.rows, 1, token_s)
-        total = max(1, min(total, int(job.settings.max_minutes * 60 / one)))
+        total = min(total, passes.steps_in(job.settings.max_minutes * 60, one, epoch))
     packed = sum(pack.tokens(schedule.rows) for step in steps for pack in step.packs)
     whole = sum(schedule.rows[at].length for s in steps for p in s.packs for at in p.rows)
     return Estimate(
         total,
-        seconds_of(steps, schedule.rows, total, token_s),
+        passes.seconds(total, one, epoch),
         need.peak_checkpointing if model.checkpointing else need.peak,
         whole / packed / token_s,
         model.checkpointing,

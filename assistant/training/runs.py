@@ -55,10 +55,17 @@ class RunFolder:
         _write(self.path / SETTINGS, value)
 
     def write_state(self, **values: Any) -> None:
-        """Change some values of the state; one that runs is this process's from now on."""
+        """Change some values of the state; one that runs is this process's from now on.
+
+        ``error`` is why it failed, or what went wrong once it was done; it is forgotten as soon as
+        the state changes.
+        """
         if values.get("state") == "running":
             values |= Owner.this().as_json()
-        _write(self.path / STATE, {**self.state(), **values})
+        before = self.state()
+        if "state" in values:
+            before.pop("error", None)
+        _write(self.path / STATE, {**before, **values})
 
     def log(self, progress: Progress) -> None:
         """Add a line to the log.
@@ -75,6 +82,8 @@ class RunFolder:
         }
         if progress.dev_loss is not None:
             line["dev_loss"] = round(progress.dev_loss, 5)
+        if progress.accuracy is not None:
+            line["dev_accuracy"] = round(progress.accuracy, 4)
         try:
             with (self.path / LOG).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from assistant.training.batches import Step, steps
+from assistant.training.batches import Group, Step, steps
 from assistant.training.dataset import Row
 from assistant.training.settings import TrainSettings
 
@@ -15,10 +15,20 @@ _EPOCH_SEEDS = 100_003
 
 
 class Schedule:
-    """Hands out steps; only the epoch under way is held."""
+    """Hands out steps; only the epoch under way is held.
 
-    def __init__(self, rows: EpochRows, settings: TrainSettings, pack_tokens: int) -> None:
+    ``groups`` are rows that stay together, see :func:`~assistant.training.batches.packs`.
+    """
+
+    def __init__(
+        self,
+        rows: EpochRows,
+        settings: TrainSettings,
+        pack_tokens: int,
+        groups: Sequence[Group] | None = None,
+    ) -> None:
         self._rows = rows
+        self._groups = groups
         self._settings = settings
         self._pack_tokens = pack_tokens
         self._epoch = -1
@@ -30,7 +40,9 @@ class Schedule:
         if epoch != self._epoch:
             seed = self._settings.seed * _EPOCH_SEEDS + epoch
             self.rows = self._rows(epoch)
-            self._steps = steps(self.rows, self._pack_tokens, seed, self._settings.batch)
+            self._steps = steps(
+                self.rows, self._pack_tokens, seed, self._settings.batch, self._groups
+            )
             self._epoch = epoch
         return self._steps
 

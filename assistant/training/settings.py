@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 METHODS = ("sft", "dpo", "kto")
+RATE_SHARES = {"sft": 1.0, "dpo": 1.0, "kto": 1.0}
+"""Of a technique's own peak rate (``TECHNIQUE.RATE``), what suits a method."""
 TECHNIQUES = ("lora", "dora", "ia3", "prefix", "layers")
 
 
@@ -20,13 +22,15 @@ class TrainSettings:
         epochs: how often the data is seen, may be a fraction; ``max_steps`` ends it earlier.
         max_minutes: shortens the training to what the speed measured at its start allows.
         rate: peak learning rate; ``None`` is the technique's own.
-        batch: examples a step.
+        beta: of DPO and KTO: how strongly the model is held to what it was before.
+        anchor: of DPO: weight of the better answer's own loss, so that it does not become less likely.
+        batch: examples a step; of DPO pairs.
         warmup: share of the steps in which the rate rises.
         clip: largest norm of the gradient.
         max_length: longer rows (prompt and answer, in tokens) are left out.
         pack_tokens: about how many tokens are computed side by side.
         patience: measurements on the development rows without a gain that end the training.
-        augment: whether each epoch sees the examples in other wordings.
+        augment: whether each epoch sees the examples in other wordings (SFT only).
     """
 
     task: str
@@ -50,6 +54,8 @@ class TrainSettings:
     patience: int = 4
     checkpoint_s: float = 120.0
     augment: bool = False
+    beta: float = 0.1
+    anchor: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
         """Return it for JSON."""
@@ -67,10 +73,12 @@ class Progress:
     """Where a training is.
 
     Attributes:
-        loss: of the answer's tokens (nats), smoothed over the last steps; ``dev_loss`` the last one
-            measured on the development rows.
+        loss: of the answer's tokens (nats), of DPO and KTO of a pair or an answer, smoothed over the
+            last steps; ``dev_loss`` the last one measured on the development rows.
         tokens_per_s: tokens of the rows read a second, shared beginnings counted for every row.
         left_s: seconds to the end, as far as can be told.
+        accuracy: share of the judged development rows that lie as they were judged, measured with
+            ``dev_loss``; ``None`` for SFT.
     """
 
     step: int
@@ -80,6 +88,7 @@ class Progress:
     dev_loss: float | None
     tokens_per_s: float
     left_s: float
+    accuracy: float | None = None
 
 
 Report = Callable[[Progress], None]

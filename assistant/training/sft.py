@@ -1,4 +1,4 @@
-"""Supervised training: the answer's tokens are made more likely, those of the prompt do not count."""
+"""The loop of a training, whatever its method: steps, measurements, the state to stop and go on with."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from assistant.errors import Cancelled, EngineError
 from assistant.training.batches import Pack, Step, packs
 from assistant.training.checkpoint import Position
 from assistant.training.dataset import Row
+from assistant.training.objective import Answers, Objective
 from assistant.training.packed import PackedModel, PackTensors, tensors_of
 from assistant.training.processes import Processes
 from assistant.training.schedule import Schedule, rate_share
@@ -41,7 +42,10 @@ class Plan:
 
 
 class Trainer:
-    """One training: the loop, and what is needed to stop and to go on."""
+    """One training: the loop, and what is needed to stop and to go on.
+
+    Without an ``objective`` it is supervised: it learns the answers as they stand.
+    """
 
     def __init__(
         self,
@@ -51,6 +55,7 @@ class Trainer:
         schedule: Schedule,
         dev: Sequence[Row],
         *,
+        objective: Objective | None = None,
         cache: LowerStates | None = None,
         processes: Processes | None = None,
     ) -> None:
@@ -58,6 +63,7 @@ class Trainer:
         self.schedule = schedule
         self.dev = dev
         self.position = Position()
+        self._objective = objective or Answers(model, dev, settings.pack_tokens)
         self._cache = cache
         self._processes = processes or Processes()
         self._named = model.trainable()
@@ -76,6 +82,8 @@ class Trainer:
             Cancelled: ``stop`` was set; the state was saved first.
             EngineError: the loss is no number any more.
         """
+        if not self._at_end():
+            self._objective.begin(stop)
         saved = time.monotonic()
         while not self._at_end():
             if stop is not None and stop.is_set():
@@ -110,10 +118,11 @@ class Trainer:
     def _learn(self, step: Step) -> int:
         """Do one step; return the tokens of its rows."""
         rows, here = self.schedule.rows, self.position
-        answers = sum(len(rows[at].answer) for pack in step.packs for at in pack.rows)
+        size = self._objective.size(step, rows)
+        self._objective.survey(step, self._processes)
         loss = torch.zeros((), device=self.model.device)
         for pack in self._processes.share(step.packs):
-            one = self._loss(pack, rows) / answers
+            one = self._loss(pack, rows) / size
             one.backward()  # type: ignore[no-untyped-call]
             loss += one.detach()
         self._processes.add_up(loss, self._parameters)
@@ -130,9 +139,8 @@ class Trainer:
         return sum(rows[at].length for pack in step.packs for at in pack.rows)
 
     def _loss(self, pack: Pack, rows: Sequence[Row]) -> torch.Tensor:
-        tensors = tensors_of(pack, rows, self.model.device)
         lower = self._cache.of(pack) if self._cache is not None else None
-        return self.model.loss(tensors, lower)
+        return self._objective.loss(pack, rows, lower)
 
     def _check(self, loss: float) -> None:
         if loss != loss or loss in (float("inf"), float("-inf")):
@@ -151,21 +159,13 @@ class Trainer:
 
     def _measure(self) -> None:
         here = self.position
-        here.dev = self.dev_loss()
+        measured = self._objective.measured()
+        here.dev, here.accuracy = measured.loss, measured.accuracy
         if here.best is None or here.dev < here.best:
             here.best, here.best_step, here.stale = here.dev, here.step, 0
             self._best = {name: value.detach().clone() for name, value in self._named.items()}
         else:
             here.stale += 1
-
-    def dev_loss(self) -> float:
-        """Return the loss of the development rows' answers, a token (nats)."""
-        with torch.no_grad():
-            total = sum(
-                float(self.model.loss(tensors_of(pack, self.dev, self.model.device)))
-                for pack in packs(self.dev, self.settings.pack_tokens, None, 32)
-            )
-        return total / sum(len(row.answer) for row in self.dev)
 
     def _at_end(self) -> bool:
         here = self.position
@@ -183,8 +183,9 @@ class Trainer:
     # -- state ---------------------------------------------------------------------------------
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """Return the weights, the optimizer's state and the best weights, by name."""
+        """Return the weights, the optimizer's state, the best weights and the objective's, by name."""
         found = {f"weight/{name}": value.detach() for name, value in self._named.items()}
+        found |= self._objective.tensors()
         found |= {f"best/{name}": value for name, value in self._best.items()}
         for name, parameter in self._named.items():
             state = self._optimizer.state.get(parameter, {})
@@ -210,6 +211,7 @@ class Trainer:
                 }
                 if state:
                     self._optimizer.state[parameter] = state
+            self._objective.restore(tensors)
         except (KeyError, RuntimeError) as error:
             raise EngineError(
                 f"The checkpoint does not fit this adapter: {error}", "Start the training anew."
@@ -234,6 +236,7 @@ class Trainer:
             here.dev,
             speed,
             left,
+            here.accuracy,
         )
 
 

@@ -12,7 +12,7 @@ from assistant.errors import Cancelled
 from assistant.training.estimate import Estimate, in_words
 from assistant.training.job import Job
 from assistant.training.runs import RunFolder
-from assistant.training.settings import Report
+from assistant.training.settings import RATE_SHARES, Report
 
 if TYPE_CHECKING:
     from assistant.training.processes import Processes
@@ -55,7 +55,7 @@ def train(
     """
     import torch
 
-    from assistant.training.prepare import choose_device, lower_states, prepare
+    from assistant.training.prepare import choose_device, lower_states, make_objective, prepare
     from assistant.training.processes import Processes
     from assistant.training.schedule import Schedule
     from assistant.training.sft import Plan, Trainer
@@ -66,7 +66,9 @@ def train(
     torch.manual_seed(settings.seed)
     processes = Processes()
     device = processes.device or choose_device(job.user)
-    schedule = Schedule(job.rows, settings, settings.pack_tokens if device == "cpu" else _CUDA_PACK)
+    tokens = settings.pack_tokens if device == "cpu" else _CUDA_PACK
+    groups = job.groups
+    schedule = Schedule(job.rows, settings, tokens, groups)
     model, estimate = prepare(job, schedule, device)
     total = processes.same(int((run.state().get("total") if run else None) or estimate.steps))
     begin(replace(estimate, steps=total))
@@ -76,10 +78,18 @@ def train(
         run.write_state(
             state="running", total=total, estimate=in_words(replace(estimate, steps=total))
         )
-    plan = Plan.of(settings, default_rate(settings.technique), schedule, total)
+    rate = default_rate(settings.technique) * RATE_SHARES[settings.method]
+    plan = Plan.of(settings, rate, schedule, total)
     cache = lower_states(model, job, schedule, plan)
     trainer = Trainer(
-        model, settings, plan, schedule, job.dev_rows, cache=cache, processes=processes
+        model,
+        settings,
+        plan,
+        schedule,
+        job.dev_rows,
+        objective=make_objective(job, model, groups),
+        cache=cache,
+        processes=processes,
     )
     _Kept(trainer, job, run, processes).hold(report, stop)
     return _outcome(trainer, run) if processes.main else None
@@ -141,6 +151,8 @@ class _Kept:
 def _outcome(trainer: Trainer, run: RunFolder) -> Outcome:
     here = trainer.position
     run.write_state(step=here.step, dev_loss=here.best, seconds=round(here.seconds, 1))
+    if here.accuracy is not None:
+        run.write_state(dev_accuracy=round(here.accuracy, 4))
     return Outcome(
         trainer.model.peft,
         here.step,

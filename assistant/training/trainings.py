@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from assistant.errors import AssistantError, UsageError
 from assistant.paths import Paths
 from assistant.training import launching
 from assistant.training.following import Point, Watched, read_all, read_points
 from assistant.training.launching import Wanted
+
+if TYPE_CHECKING:
+    from assistant.store.store import Store
 
 _log = logging.getLogger(__name__)
 
@@ -22,6 +27,8 @@ class Trainings:
         self._paths = paths
         self._running: set[str] = set()
         self._told: set[str] = set()
+        # The chat and the list of trainings look at the same time, each in a thread.
+        self._looking = threading.Lock()
 
     @property
     def running(self) -> bool:
@@ -34,13 +41,14 @@ class Trainings:
         The second are each returned once: one that the app started also when it ended while no app was
         open, one from a shell when it was seen running.
         """
-        launching.reap()
-        found = read_all(self._paths)
-        ended = [one for one in found if not one.under_way and self._is_news(one)]
-        self._running = {one.id for one in found if one.under_way}
-        self._told -= self._running
-        for one in ended:
-            self._tell(one)
+        with self._looking:
+            launching.reap()
+            found = read_all(self._paths)
+            ended = [one for one in found if not one.under_way and self._is_news(one)]
+            self._running = {one.id for one in found if one.under_way}
+            self._told -= self._running
+            for one in ended:
+                self._tell(one)
         return found, ended
 
     def points(self, one: Watched) -> Sequence[Point]:
@@ -65,6 +73,20 @@ class Trainings:
         run = launching.start(self._paths, wanted)
         self._running.add(run.id)
         return run.id
+
+    def refine(self, task: str, model: str, store: Store) -> tuple[str, ...]:
+        """Start a refinement of one task, or of all that there is enough feedback on; return which.
+
+        Raises:
+            UsageError: there is too little feedback, or no such task.
+            AssistantError: it cannot be started.
+        """
+        from assistant.training.enough import ready_for
+
+        tasks = ready_for(task, store)
+        wanted = Wanted(tasks[0], (), model=model, refine=task or "all")
+        self._running.add(launching.start(self._paths, wanted).id)
+        return tasks
 
     def resume(self, one: Watched) -> None:
         """Go on with a training.

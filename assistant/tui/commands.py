@@ -32,16 +32,30 @@ COMMANDS = (
     Command("fix", "write the answer it should have been", palette="Correct the answer"),
     Command("regenerate", "answer again", palette="Answer again"),
     Command("edit", "edit what you asked last", palette="Edit the last question"),
-    Command("undo", "take the last turn back", palette="Undo the last turn"),
+    Command(
+        "undo",
+        "take the last turn back, or what you said last",
+        "[feedback]",
+        "undoes",
+        "Undo the last turn",
+    ),
     Command("redo", "bring back what /undo took", palette="Redo"),
     Command("fork", "a new chat that starts as a copy", palette="Fork this chat"),
     Command("rename", "rename this chat", "[TITLE]", palette="Rename this chat"),
     Command("delete", "delete this chat", palette="Delete this chat"),
     Command("export", "write this chat to a file", "[FILE.md|.json]", palette="Export this chat"),
     Command("search", "search all chats", "[WORDS]", palette="Search all chats"),
+    Command("feedback", "all you judged, to look through and change", palette="Feedback"),
     Command("evaluations", "what was measured", palette="Evaluations"),
     Command("adapters", "trained adapters: scores, which is in use", palette="Adapters"),
     Command("train", "trainings under way, and new ones", palette="Train an adapter"),
+    Command(
+        "refine",
+        "make adapters better by your feedback",
+        "[TASK]",
+        "tasks",
+        palette="Refine by feedback",
+    ),
     Command("compare", "answer twice, with and without adapter", "[TEXT]", palette="Side by side"),
     Command("summarize", "sum up a text, or this chat", "[TEXT]", palette="Summarize this chat"),
     Command("copy", "copy the answer, or its code", "[code]", "copies", "Copy the answer"),
@@ -60,6 +74,7 @@ _ALSO = {"exit": "quit", "q": "quit", "clear": "new", "retry": "regenerate", "?"
 
 STRATEGIES = ("auto", "zero_shot", "few_shot", "adapter")
 COPIES = ("answer", "code")
+UNDOES = ("feedback",)
 
 
 @dataclass(frozen=True, slots=True)

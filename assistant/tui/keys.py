@@ -39,6 +39,9 @@ CHAT_KEYS = (
     Key("answer.again", "f5,ctrl+r", "regenerate", "Answer again", True),
     Key("answer.fix", "f6", "fix", "Write the answer it should have been", True),
     Key("answer.task", "f7,ctrl+t", "correct_task", "Say which task it was", True),
+    Key(
+        "answer.undo", "f10,ctrl+underscore", "undo_feedback", "Take back what you said last", True
+    ),
     Key("answer.copy", "f8,ctrl+o", "copy_answer", "Copy the answer", True),
     Key("answer.copy_code", "ctrl+g", "copy_code", "Copy the code in the answer", True),
     Key("chat.edit", "f9", "edit_last", "Edit what you asked", True),
@@ -61,6 +64,8 @@ TURN_KEYS = (
     Key("turn.bad", "b", "screen.bad", "Bad"),
     Key("turn.fix", "f", "screen.fix", "Correct"),
     Key("turn.task", "t", "screen.correct_task", "Task"),
+    Key("turn.undo", "u", "screen.undo_feedback", "Take back"),
+    Key("turn.changes", "d", "screen.show_changes", "What you changed"),
     Key("turn.again", "r", "screen.regenerate", "Again"),
     Key("turn.copy", "c", "screen.copy_answer", "Copy"),
     Key("turn.copy_code", "x", "screen.copy_code", "Copy code"),
@@ -122,11 +127,33 @@ COMPARE_KEYS = (
     Key("compare.right", "2,right", "choose('right')", "The second answer is better", True),
     Key("compare.both_good", "3,g", "choose('both_good')", "Both are good"),
     Key("compare.both_bad", "4,b", "choose('both_bad')", "Both are bad"),
+    Key("compare.undo", "u,f10", "undo", "Take the choice back"),
     Key("compare.again", "r", "again", "Answer both again"),
     Key("compare.blind", "x", "blind", "Hide which is which until you chose"),
     Key("compare.adapter", "a", "adapter", "Next adapter"),
     Key("compare.edit", "e", "edit", "Write another request"),
     Key("compare.stop", "escape,q", "leave", "Stop both answers, then back"),
+)
+FEEDBACK_KEYS = (
+    Key("feedback.open", "enter,o", "open", "To the conversation"),
+    Key("feedback.correct", "f,e", "correct", "Write the answer it should have been"),
+    Key("feedback.good", "g", "rate('good')", "Good (of two answers: both)"),
+    Key("feedback.bad", "b", "rate('bad')", "Bad (of two answers: both)"),
+    Key("feedback.comment", "c", "comment", "Comment"),
+    Key("feedback.delete", "d,delete", "delete", "Delete"),
+    Key("feedback.undo", "u,f10,ctrl+underscore", "undo", "Take back what you did last"),
+    Key("feedback.task", "t", "task", "Only the next task"),
+    Key("feedback.kind", "k", "kind", "Only the next kind"),
+    Key("feedback.search", "slash", "search", "Search"),
+    Key("feedback.read", "r", "read", "Read again"),
+    Key("feedback.close", "escape,q", "leave", "Back to the chat"),
+)
+PICK_KEYS = (
+    Key("pick.left", "1,left", "choose('left')", "The earlier answer is better", True),
+    Key("pick.right", "2,right", "choose('right')", "The new answer is better", True),
+    Key("pick.both_good", "3,g", "choose('both_good')", "Both are good"),
+    Key("pick.both_bad", "4,b", "choose('both_bad')", "Both are bad"),
+    Key("pick.close", "escape,q", "leave", "Back without choosing"),
 )
 FIRST_RUN_KEYS = (Key("first_run.go", "enter", "go", "Fetch the model, or try again"),)
 
@@ -142,6 +169,8 @@ GROUPS = (
     ("Trainings", TRAINING_KEYS),
     ("A training to start", TRAINING_FORM_KEYS),
     ("Side by side", COMPARE_KEYS),
+    ("An answer and the one before", PICK_KEYS),
+    ("Feedback", FEEDBACK_KEYS),
     ("Boxes over the chat", OVERLAY_KEYS + CONFIRM_KEYS + FIRST_RUN_KEYS),
 )
 
@@ -152,6 +181,8 @@ _NAMES = {
     "pagedown": "PgDn",
     "escape": "Esc",
     "delete": "Del",
+    "underscore": "_",
+    "slash": "/",
 }
 
 
@@ -161,6 +192,11 @@ def bindings(keys: tuple[Key, ...]) -> list[BindingType]:
         Binding(key.keys, key.action, key.help, id=key.id, priority=key.priority, show=False)
         for key in keys
     ]
+
+
+def digits(action: str) -> list[BindingType]:
+    """Return bindings of the digits 1 to 9, which ``action`` gets. They stand for themselves: no ids."""
+    return [Binding(str(digit), f"{action}({digit})", show=False) for digit in range(1, 10)]
 
 
 def shown(keys: str) -> str:

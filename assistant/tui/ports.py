@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     from assistant.adapters.keeper import Kept, Switched
     from assistant.adapters.verify import Verified
     from assistant.side_by_side import Request, SideEvent, Ways
+    from assistant.store.changes import Table
     from assistant.store.evaluations import EvaluatedExample
-    from assistant.store.preferences import Preference, Verdict
+    from assistant.store.feedback import FeedbackField
+    from assistant.store.judged import Counts, Judged, Wanted
+    from assistant.store.preferences import Preference, PreferenceField, Verdict
+    from assistant.store.undo import Undone
 
 
 class SearchHitPort(Protocol):
@@ -38,8 +42,34 @@ class SearchHitPort(Protocol):
     def snippet(self) -> str: ...
 
 
-class StorePort(Protocol):
-    """Conversations and turns on record."""
+class JudgedPort(Protocol):
+    """What was said about answers, on record."""
+
+    def judged(
+        self,
+        wanted: Wanted | None = ...,
+        *,
+        limit: int | None = ...,
+        after: Judged | None = ...,
+    ) -> Sequence[Judged]: ...
+    def judged_counts(self, wanted: Wanted | None = ...) -> Counts: ...
+    def judgement(self, name: str) -> Feedback | Preference: ...
+    def feedback(self, *, turn_id: str | None = ...) -> Sequence[Feedback]: ...
+    def edit_feedback(
+        self, feedback_id: int, said: Mapping[FeedbackField, str | None]
+    ) -> Feedback: ...
+    def edit_preference(
+        self, number: int, said: Mapping[PreferenceField, str | None]
+    ) -> Preference: ...
+    def remove_feedback(self, feedback_id: int) -> None: ...
+    def remove_preference(self, number: int) -> None: ...
+    def undo_feedback(
+        self, table: Table | None = ..., number: int | None = ...
+    ) -> Undone | None: ...
+
+
+class StorePort(JudgedPort, Protocol):
+    """Conversations and turns on record, and what was said about them."""
 
     def conversations(self, limit: int = ..., offset: int = ...) -> Sequence[Conversation]: ...
     def conversation(self, conversation_id: str) -> Conversation: ...

@@ -111,8 +111,13 @@ def _strategy(turn: Turn) -> Content:
 
 def way(choice: Choice) -> str:
     """Return how a turn was answered: ``few-shot``, or ``adapter`` with its task and version."""
-    name = _STRATEGIES.get(choice.strategy, choice.strategy)
-    return f"{name} {one_line(choice.adapter)}" if choice.adapter else name
+    return way_of(choice.strategy, choice.adapter)
+
+
+def way_of(strategy: str, adapter: str | None) -> str:
+    """Return a way of answering by its names, as :func:`way` does."""
+    name = _STRATEGIES.get(strategy, one_line(strategy))
+    return f"{name} {one_line(adapter)}" if adapter else name
 
 
 def _marks(turn: Turn, corrected_task: str | None) -> list[Content]:
@@ -182,6 +187,11 @@ def usage(turn: Turn) -> Content:
     return Content("\n").join(
         Content.assemble((f"{name:>12}  ", _MUTED), value) for name, value in rows
     )
+
+
+def shown_text(value: object) -> str:
+    """Return what a snapshot says, ``""`` where it says nothing (imports may hold anything)."""
+    return value if isinstance(value, str) else ""
 
 
 def shown_answer(turn: Turn | None) -> str:

@@ -346,6 +346,12 @@ def test_a_record_that_cannot_be_read_is_said() -> None:
     assert "run.json is not JSON." in lines.facts(kept).plain
 
 
+def test_one_that_needs_plain_transformers_says_how_to_get_them() -> None:
+    kept = Kept(card("qa", "v1"), False, True, needs_plain=True)
+    assert "assistant config set engine plain" in lines.facts(kept).plain
+    assert "plain" not in lines.facts(replace(kept, needs_plain=False)).plain
+
+
 def test_scores_without_few_shot_or_intervals() -> None:
     kept = Kept(card("qa", "v1", scores={"d": Score("f1", 9, 61.5)}), True, True)
     assert lines.line_of(kept, 100).plain.endswith("61.5")

@@ -341,6 +341,13 @@ async def test_a_real_session_stores_the_choice_and_no_turn(
         await app.idle()
         screen = await open_screen(app, "/compare")
         await both(app, screen)
+        await app.press("u")
+        await app.noted("Nothing was chosen yet.")
+        await app.press("1")
+        await app.sees("Noted: 1 is better.  u takes it back.")
+        await app.press("u")
+        await app.sees("Which answer is better?")
+        assert real.store.preferences() == []
         await app.press("2")
         await app.sees("Noted: 2 is better.")
     (made,) = real.store.preferences()

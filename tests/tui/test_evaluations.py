@@ -13,6 +13,8 @@ from textual.pilot import Pilot
 from tui_driver import Driver, opened
 from tui_fakes import FakeSession, now
 
+from assistant.adapters.card import Card
+from assistant.adapters.shelf import OnShelf
 from assistant.errors import StoreError
 from assistant.evaluation import dashboard
 from assistant.store.evaluations import EvaluatedExample
@@ -71,8 +73,10 @@ def session_with(store: Store) -> FakeSession:
     for name in ("evaluations", "evaluation", "evaluated"):
         setattr(session.store, name, getattr(source, name))
     session.source = source  # type: ignore[attr-defined]
-    chooser = SimpleNamespace(adapters={"classification": "v2"})
-    session.planner = SimpleNamespace(chooser=chooser)  # type: ignore[attr-defined]
+    card = Card("small-0.5b", "classification", "v2", Path("/adapters"), own=True)
+    there = OnShelf({"v2": card}, {"classification": "v2"})
+    shelf = SimpleNamespace(look=lambda model: there)
+    session.planner = SimpleNamespace(shelf=shelf)  # type: ignore[attr-defined]
     return session
 
 

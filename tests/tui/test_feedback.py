@@ -86,7 +86,7 @@ async def test_route_is_corrected_with_one_digit_and_used_again() -> None:
         await app.press("2")
         await app.sees("→ translation")
         assert app.session.feedback == [("route", "t1", "translation")]
-        await app.noted("The router has learned | The next turn like it goes to translation.")
+        await app.sees("Learned: the next turn like it goes to translation.")
         await app.press("f5")
         await app.until(lambda: len(app.session.asked) == 2)
         await app.idle()
@@ -101,9 +101,9 @@ async def test_a_corrected_route_can_be_taken_back() -> None:
             await app.press("f7")
             await app.until(lambda: isinstance(app.app.screen, TaskChoice))
             await app.press(digit)
-            await app.noted(f"The next turn like it goes to {task}.")
-        await app.noted("Task confirmed")
-        assert "→" not in app.text
+            await app.sees(f"the next turn like it goes to {task}.")
+        await app.sees("Task confirmed")
+        assert "→ translation" not in app.text
         assert app.session.feedback == [("route", "t1", "translation"), ("route", "t1", "chat")]
         await app.press("f5")
         await app.until(lambda: len(app.session.asked) == 2)

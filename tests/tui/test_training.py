@@ -372,6 +372,8 @@ def test_the_note_of_each_end() -> None:
     assert lines.news_of(done)[1] == "accuracy 91.2 against 76.0 few-shot; /adapters to use it"
     assert lines.news_of(replace(done, in_use=True))[1].endswith("it is in use now")
     assert "not measured" in lines.news_of(replace(done, scores={}))[1]
+    broken = replace(done, scores={}, error=("No memory is left.", "Close something."))
+    assert lines.news_of(broken)[1:] == ("No memory is left. /adapters to use it", "warning")
     assert lines.news_of(replace(done, adapter=""))[2] == "warning"
     assert lines.news_of(by_task["chat", "stopped"])[0] == "Training for chat stopped"
     title, text, severity = lines.news_of(by_task["qa", "died"])

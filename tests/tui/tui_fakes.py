@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -71,6 +71,7 @@ class FakeStore:
     def __init__(self) -> None:
         self._conversations: dict[str, Conversation] = {}
         self._turns: dict[str, Turn] = {}
+        self.judged_by_turn: list[Feedback] = []
 
     def begin(self, text: str, conversation_id: str | None, replaces: str | None) -> Turn:
         """Store the user's message."""
@@ -152,6 +153,14 @@ class FakeStore:
 
     def unhide_turn(self, turn_id: str) -> None:
         self.save(replace(self._turns[turn_id], hidden=False))
+
+    def feedback(self, *, turn_id: str | None = None) -> list[Feedback]:
+        return [one for one in self.judged_by_turn if turn_id in (None, one.turn_id)]
+
+    def edit_feedback(self, feedback_id: int, said: Mapping[str, Any]) -> Feedback:
+        place = next(n for n, one in enumerate(self.judged_by_turn) if one.id == feedback_id)
+        self.judged_by_turn[place] = replace(self.judged_by_turn[place], **said)
+        return self.judged_by_turn[place]
 
     def export_conversation(self, conversation_id: str) -> dict[str, Any]:
         return {
@@ -346,7 +355,9 @@ class FakeSession:
     def rate(self, turn_id: str, rating: Rating, comment: str | None = None) -> Feedback:
         self.feedback.append(("rate", turn_id, (rating, comment)))
         self.store.save(replace(self.store.turn(turn_id), rating=rating))
-        return Feedback(1, turn_id, NOON.isoformat(), rating=rating)
+        made = Feedback(len(self.feedback), turn_id, NOON.isoformat(), rating=rating)
+        self.store.judged_by_turn.append(made)
+        return made
 
     def correct(self, turn_id: str, text: str, comment: str | None = None) -> Feedback:
         self.feedback.append(("correct", turn_id, text))

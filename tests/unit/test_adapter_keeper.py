@@ -103,3 +103,14 @@ def test_removing_the_one_in_use_falls_back(keeper: Keeper) -> None:
     assert not folder.exists()
     with pytest.raises(AdapterError, match="ships with the program"):
         keeper.remove(named(keeper, "classification/v1").card)
+
+
+def test_one_that_the_lean_engine_does_not_run_is_told_apart(keeper: Keeper) -> None:
+    write_own("v2", config={"use_dora": True})
+    assert not named(keeper, "classification/v1").needs_plain
+    dora = named(keeper, "classification/v2")
+    assert dora.needs_plain
+    assert "it answers on plain transformers only" in keeper.promote(dora.card).notes[-1]
+    plain = Keeper(Registry(user_paths()), user_paths(), "base", plain=True)
+    assert not named(plain, "classification/v2").needs_plain
+    assert not any("plain" in note for note in plain.promote(dora.card).notes)

@@ -240,3 +240,37 @@ def test_ask_with_an_adapter(
     code, _, err = program("ask", "-t", "qa", "--strategy", "adapter", "Why?", stdin="")
     assert code == 1
     assert "assistant adapters promote NAME" in err
+
+
+PLAIN = "It answers on plain transformers only, which is slower: assistant config set engine plain"
+
+
+def test_one_that_the_lean_engine_does_not_run_says_so(
+    run: Run, base: BaseModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_own("v1", base_model=base, scores=SCORES)
+    write_own("v2", base_model=base, scores=SCORES, config={"use_dora": True})
+    assert PLAIN not in run("show", "v1")[1]
+    assert PLAIN not in run("promote", "v1")[2]
+    assert f"needs         {PLAIN}" in run("show", "v2")[1]
+    assert run("promote", "v2")[2].strip() == PLAIN
+    assert [one["needs_plain"] for one in value(run, "list")] == [False, True]
+    monkeypatch.setenv("ASSISTANT_ENGINE", "plain")
+    assert PLAIN not in run("show", "v2")[1]
+    assert run("promote", "v2")[2] == ""
+
+
+def test_without_settings_of_peft_the_record_says_what_an_adapter_needs() -> None:
+    from dataclasses import replace
+
+    from assistant.adapters.card import Card
+    from assistant.adapters.plain import needs_plain
+    from assistant.adapters.run_record import RunRecord
+
+    card = Card("base", "qa", "v1", Path("nowhere"), True)
+    record = RunRecord()
+    found = {
+        one: needs_plain(replace(card, run=replace(record, technique=one)))
+        for one in ("", "lora", "layers", "dora", "ia3", "prefix")
+    }
+    assert [one for one, needs in found.items() if needs] == ["dora", "ia3", "prefix"]

@@ -15,7 +15,7 @@ from cli_fakes import Program, Run
 
 from assistant.paths import user_paths
 from assistant.store.store import Store
-from assistant.types import Message, Route, Turn
+from assistant.types import Choice, Message, Route, Turn
 
 SENT = (Message("system", "Be brief."), Message("user", "What?"))
 
@@ -105,7 +105,13 @@ def test_wrong_usage(run: Run, arguments: tuple[str, ...], code: int) -> None:
 
 
 def test_trl_formats(run: Run) -> None:
-    wrong, good, same, silent = talk(), talk(), talk(), talk(answer="")
+    wrong, good, same, silent = (
+        talk("Wrong?"),
+        talk("Good?"),
+        talk("Same?"),
+        talk("Silent?", answer=""),
+    )
+    moved = talk("Moved?")
     prompt = [said("system", "Be brief."), said("user", "What?")]
     with Store(user_paths().database) as store:
         store.add_feedback(wrong.id, rating="good")
@@ -114,26 +120,36 @@ def test_trl_formats(run: Run) -> None:
         store.add_feedback(good.id, rating="good")
         store.add_feedback(same.id, correction="This.")
         store.add_feedback(silent.id, rating="bad", correction="Something.")
-        store.add_feedback(good.id, comment="nice", route="qa")
+        store.add_feedback(moved.id, rating="good", route="qa")
+        alone = replace(good, choice=Choice("zero_shot", "why"))
+        store.add_preference(alone, replace(alone, answer="Other."), "right", turn_id=good.id)
 
     sft = lines(run("export", "--format", "trl-sft")[1])
     assert sft == [
         {"prompt": prompt, "completion": [said("assistant", text)]}
-        for text in ("That.", "This.", "Something.")
+        for text in ("That.", "This.", "This.", "Something.")
     ]
     dpo = lines(run("export", "--format", "trl-dpo")[1])
     assert dpo == [
         {
             "prompt": prompt,
-            "chosen": [said("assistant", "That.")],
+            "chosen": [said("assistant", chosen)],
             "rejected": [said("assistant", "This.")],
         }
+        for chosen in ("That.", "Other.")
     ]
     kto = lines(run("export", "--format", "trl-kto")[1])
     assert kto == [
-        {"prompt": prompt, "completion": [said("assistant", "This.")], "label": label}
-        for label in (False, True)
+        {"prompt": prompt, "completion": [said("assistant", text)], "label": label}
+        for text, label in (
+            ("This.", False),
+            ("That.", True),
+            ("This.", True),
+            ("This.", True),
+            ("Something.", True),
+        )
     ]
+    assert run("export", "--format", "trl-sft", "--task", "qa")[:2] == (0, "")
 
 
 def test_a_turn_that_was_never_sent_has_the_users_text_as_prompt(run: Run) -> None:
@@ -205,7 +221,8 @@ def test_a_wrong_line_is_named_and_nothing_is_imported(
 def test_every_command_and_option_has_help(run: Run) -> None:
     from assistant.cli.feedback import command
 
-    assert set(command.commands) == {"list", "add", "import", "export", "balance"}
+    names = "list show add edit delete undo review import export balance"
+    assert set(command.commands) == set(names.split())
     for name, one in command.commands.items():
         assert run(name, "--help")[0] == 0
         assert one.help

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from peft import PeftModel
+from preference_help import write_preferences
 from training_help import write_rows
 from transformers import AutoModelForCausalLM
 
@@ -73,6 +75,25 @@ def test_an_adapter_is_there_with_record_card_and_scores(
     assert Registry(user_paths()).in_use("tiny", "classification").card is None
     (stored,) = Store(user_paths().database).runs()
     assert (stored.id, stored.state) == (value["run"], "done")
+
+
+@pytest.mark.parametrize("method", ["dpo", "kto"])
+def test_an_adapter_learns_from_preferences_and_is_measured_on_right_answers(
+    method: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_preferences(place / "said.jsonl", method, 60)
+    start = ("-t", "classification", "--data", str(data), "-m", "tiny", "--rank", "4")
+    more = ("--method", method, "--beta", "0.2", "--max-steps", "3", "--eval-limit", "3")
+    assert run(*start, *more, "--json") == 0
+    said = capsys.readouterr()
+    value = json.loads(said.out)
+    assert value["steps"] == 3
+    assert "as judged)" in said.err
+    record = read_run(Path(value["folder"]))
+    assert record is not None
+    assert (record.settings["method"], record.settings["beta"]) == (method, 0.2)
+    assert 0 < record.scores["said"].n <= 3
+    assert f"method {method}" in (Path(value["folder"]) / "README.md").read_text()
 
 
 def test_versions_count_up_and_one_starts_from_another(capsys: pytest.CaptureFixture[str]) -> None:
@@ -170,7 +191,10 @@ def test_a_run_is_resumed_once_and_only_on_the_same_data(
     ("arguments", "code", "says"),
     [
         (("-t", "qa"), 2, "on what"),
-        ((*SHORT, "--method", "dpo"), 1, "not part of version"),
+        ((*SHORT, "--method", "dpo"), 2, "line 1 needs a text in 'rejected'"),
+        ((*SHORT, "--method", "kto"), 2, "line 1 needs true or false in 'desirable'"),
+        ((*SHORT, "--beta", "0.2"), 2, "--beta goes with --method dpo or kto only"),
+        ((*SHORT, "--method", "kto", "--augment"), 2, "do not go with --method kto"),
         ((*SHORT, "--layers", "2-1"), 2, "no range of layers"),
         ((*SHORT, "--technique", "layers", "--layers", "2-9"), 2, "layers 1 to 2"),
         ((*SHORT, "--technique", "ia3", "--layers", "1-1"), 2, "all layers"),
@@ -297,3 +321,99 @@ def test_the_base_model_is_not_changed(place: Path) -> None:
 def test_no_runs_are_an_empty_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--list", "--json") == 0
     assert json.loads(capsys.readouterr().out) == []
+
+
+def listed(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """Return the only run as ``--list --json`` tells it."""
+    capsys.readouterr()
+    assert run("--list", "--json") == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    return dict(row)
+
+
+def test_why_it_failed_is_kept_shown_and_forgotten_when_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from assistant.training.following import read_all
+    from assistant.training.sft import Trainer
+
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            Trainer,
+            "_loss",
+            lambda self, pack, rows: torch.full((), float("nan"), requires_grad=True),
+        )
+        assert run(*SHORT, "--no-eval") == 1
+    row = listed(capsys)
+    assert row["state"] == "failed"
+    assert row["error"].startswith("The loss at step 1 is no number.\nTry a lower rate: --rate ")
+    assert run("--list") == 0
+    assert "    Try a lower rate: --rate" in capsys.readouterr().out
+    (watched,) = read_all(user_paths())
+    assert watched.error == tuple(row["error"].splitlines())
+    (stored,) = Store(user_paths().database).runs()
+    assert stored.state == "failed"
+    assert run("--resume", "last", "--no-eval") == 0
+    row = listed(capsys)
+    assert (row["state"], "error" in row) == ("done", False)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes"),
+    ],
+)
+def test_want_of_memory_is_said_in_words(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from assistant.training.sft import Trainer
+
+    def failing(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(Trainer, "_loss", failing)
+    assert run(*SHORT, "--no-eval") == 1
+    printed = capsys.readouterr().err
+    row = listed(capsys)
+    assert row["state"] == "failed"
+    assert row["error"].splitlines()[:2] == [
+        "There was not enough memory to go on.",
+        f"Close other programs, then: assistant train --resume {row['id']}",
+    ]
+    assert row["error"] in printed
+    assert "Unexpected" not in printed
+
+
+def test_what_cannot_be_put_in_its_place_has_failed_and_can_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from assistant.training import install
+
+    def failing(*_: Any) -> None:
+        raise OSError(28, "No space left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(install, "write_adapter", failing)
+        assert run(*SHORT, "--no-eval") == 1
+    row = listed(capsys)
+    assert (row["state"], row["step"]) == ("failed", 3)
+    assert "No space left" in row["error"]
+    assert run("--resume", "last", "--no-eval") == 0
+    assert listed(capsys)["state"] == "done"
+
+
+def test_what_goes_wrong_when_the_adapter_is_there_is_kept_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from assistant.errors import EngineError
+
+    def failing(*_: Any, **__: Any) -> Worth:
+        raise EngineError("The model cannot be loaded.", "Close other programs.")
+
+    monkeypatch.setattr(worth, "measure", failing)
+    assert run(*SHORT) == 1
+    row = listed(capsys)
+    assert (row["state"], row["adapter"]) == ("done", "classification/v1")
+    assert row["error"] == "The model cannot be loaded.\nClose other programs."

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from assistant.adapters.card import Card
+from assistant.adapters.run_record import RunRecord, Score
+from assistant.adapters.shelf import OnShelf
 from assistant.evaluation.dashboard import (
     AS_CHOSEN,
     NOT_IN_USE,
@@ -70,8 +73,16 @@ def measure(
     return number
 
 
-def read(store: Store, adapters: dict[str, str] | None = None) -> Dashboard:
-    return read_dashboard(store, adapters, NOWHERE)
+def adapter(version: str, task: str = "qa", **scores: Score) -> Card:
+    return Card("small", task, version, NOWHERE, own=True, run=RunRecord(task=task, scores=scores))
+
+
+def read(store: Store, *in_use: Card, model: str = "") -> Dashboard:
+    """Read everything, where these adapters of the model `small` are in use."""
+    there = OnShelf({one.name: one for one in in_use}, {one.task: one.name for one in in_use})
+    return read_dashboard(
+        store, lambda name: there if name == "small" else OnShelf(), NOWHERE, model=model
+    )
 
 
 def of_way(dashboard: Dashboard, way: str) -> Row:
@@ -190,12 +201,34 @@ def test_own_answers_in_the_prompt_are_shown_apart(store: Store) -> None:
 
 
 def test_only_the_adapter_in_use_can_be_chosen(store: Store) -> None:
-    for version, value in (("v1", 90.0), ("v2", 80.0)):
+    for version, value in (("qa/v1", 90.0), ("qa/v2", 80.0)):
         measure(store, "adapter", value, adapter=version)
     measure(store, "zero_shot", 40.0)
-    found = read(store, {"qa": "v2"})
-    assert of_way(found, "adapter v1").reason == NOT_IN_USE
-    assert of_way(found, "adapter v2").chosen
+    measure(store, "adapter", 99.0, adapter="qa/v2", model="large")
+    found = read(store, adapter("v2"))
+    assert of_way(found, "adapter qa/v1").reason == NOT_IN_USE
+    ours, theirs = (row for row in found.rows if row.way == "adapter qa/v2")
+    if ours.measured.model == "large":
+        ours, theirs = theirs, ours
+    assert ours.chosen
+    assert theirs.reason == NOT_IN_USE  # an adapter of that name is in use for another model
+
+
+def test_what_only_the_record_of_an_adapter_says_counts_as_it_does_for_a_turn(
+    store: Store,
+) -> None:
+    card = adapter("v1", squad=Score("f1", 60, 70.0, few_shot=50.0, lang="en"))
+    found = read(store, card, model="small")
+    assert [(row.way, row.value, row.chosen, row.recorded) for row in found.rows] == [
+        ("adapter qa/v1", 70.0, True, True),
+        ("few-shot (4 fixed)", 50.0, False, True),
+    ]
+    assert {row.data for row in found.rows} == {"squad (qa/v1)"}
+    assert found.runs == ()
+    assert read(store, card).rows == ()  # nothing is known of a model that does not answer
+    measure(store, "adapter", 30.0, adapter="qa/v1")
+    (row,) = read(store, card, model="small").rows  # measured since: the record is passed over
+    assert (row.value, row.recorded) == (30.0, False)
 
 
 def test_the_newest_of_several_runs_stands_in_the_table(store: Store) -> None:

@@ -41,101 +41,91 @@ def _write(file: Path, rows: list[dict[str, Any]]) -> None:
     file.write_text("".join(lines), encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a few rows of each task."""
-    folder = tmp_path_factory.mktemp("data")
-    reviews = [
-        {
-            "input": f"Classify the sentiment of this review as positive or negative:\nthe film about {town} was {word}",
-            "target": label,
-            "labels": ["positive", "negative"],
-            "lang": "en",
-        }
+def _row(lang: str, given: str, target: str, **more: Any) -> dict[str, Any]:
+    return {"input": given, "target": target, **more, "lang": lang}
+
+
+def _films() -> list[dict[str, Any]]:
+    """Two reviews a town, one of each label."""
+    request = "Classify the sentiment of this review as positive or negative:\nthe film about"
+    said = (("a joy from start to end", "positive"), ("dull and far too long", "negative"))
+    return [
+        _row("en", f"{request} {town} was {word}", label, labels=["positive", "negative"])
         for town in TOWNS
-        for word, label in (
-            ("a joy from start to end", "positive"),
-            ("dull and far too long", "negative"),
-        )
+        for word, label in said
     ]
-    _write(
-        folder / "classification" / "sentiment_en_films.train.jsonl",
-        [
-            *reviews,
-            {
-                "input": "odd",
-                "target": "positive",
-                "labels": ["positive", "negative"],
-                "lang": "en",
-            },
-        ],
-    )
-    _write(folder / "classification" / "sentiment_en_films.dev.jsonl", reviews[:2])
-    questions = [
-        {
-            "input": (
-                f"Passage: {town} is a small town in the hills. The river {river} flows past it. "
-                f"It has a school and a mill. Market day is Friday.\n\nQuestion: Which river flows past {town}?"
-            ).replace("Passage: ", "Read the passage and answer the question.\n\nPassage: "),
-            "target": f"The river {river}",
-            "answers": [f"The river {river}", river],
-            "lang": "en",
-        }
+
+
+def _questions() -> list[dict[str, Any]]:
+    """A question a town, each with a long and a short answer."""
+    return [
+        _row(
+            "en",
+            "Read the passage and answer the question.\n\n"
+            f"Passage: {town} is a small town in the hills. The river {river} flows past it. It has a "
+            f"school and a mill. Market day is Friday.\n\nQuestion: Which river flows past {town}?",
+            f"The river {river}",
+            answers=[f"The river {river}", river],
+        )
         for town, river in zip(TOWNS, RIVERS, strict=True)
     ]
-    _write(folder / "qa" / "squadshifts_small_en.train.jsonl", questions)
-    pairs = [
-        {
-            "input": f"Translate to French: The road to {town} is closed until the evening.",
-            "target": f"La route de {town} est fermée jusqu'au soir.",
-            "lang": "en-fr",
-        }
+
+
+def _into(lang: str, name: str, target: str) -> list[dict[str, Any]]:
+    """The same sentence about each town, and its translation with ``{town}`` in it."""
+    sentence = f"Translate to {name}: The road to {{town}} is closed until the evening."
+    return [_row(lang, sentence.format(town=town), target.format(town=town)) for town in TOWNS]
+
+
+def _bad_pairs() -> list[dict[str, Any]]:
+    """Too short, not translated, and without its number."""
+    left = "The train leaves at half past four today."
+    return [
+        _row("en-fr", f"Translate to French: {given}", target)
+        for given, target in (
+            ("Wash your hands for at least twenty seconds, please.", "Oui."),
+            (left, left),
+            ("There were 4512 visitors in all.", "Il y avait des visiteurs partout."),
+        )
+    ]
+
+
+def _talks() -> list[dict[str, Any]]:
+    """A talk a town and what came of it."""
+    return [
+        _row(
+            "en",
+            f"Summarize the following dialogue:\n\n#Person1#: Are you coming to {town}?\n"
+            "#Person2#: Yes, I will be there at noon, I only have to lock up first.\n"
+            "#Person1#: Good, see you at the mill.",
+            f"#Person1# and #Person2# meet at the mill in {town} at noon.",
+        )
         for town in TOWNS
     ]
-    bad = [
-        {
-            "input": "Translate to French: Wash your hands for at least twenty seconds, please.",
-            "target": "Oui.",
-            "lang": "en-fr",
-        },
-        {
-            "input": "Translate to French: The train leaves at half past four today.",
-            "target": "The train leaves at half past four today.",
-            "lang": "en-fr",
-        },
-        {
-            "input": "Translate to French: There were 4512 visitors in all.",
-            "target": "Il y avait des visiteurs partout.",
-            "lang": "en-fr",
-        },
-    ]
-    _write(folder / "translation" / "tico19_en-fr.train.jsonl", [*pairs, *bad])
-    _write(folder / "translation" / "tico19_en-fr.dev.jsonl", pairs[:1])
-    chinese = [
-        {
-            "input": f"Translate to Chinese: The road to {town} is closed until the evening.",
-            "target": f"去{town}的路关闭到晚上。",
-            "lang": "en-zh",
-        }
-        for town in TOWNS
-    ]
-    chinese += [
-        {
-            "input": "Translate to Chinese: Do you know these people over there?",
-            "target": "你認識那邊的這些人嗎？",
-            "lang": "en-zh",
-        }
-    ]
-    _write(folder / "translation" / "tico19_en-zh.train.jsonl", chinese)
-    talks = [
-        {
-            "input": f"Summarize the following dialogue:\n\n#Person1#: Are you coming to {town}?\n#Person2#: Yes, I will be there at noon, I only have to lock up first.\n#Person1#: Good, see you at the mill.",
-            "target": f"#Person1# and #Person2# meet at the mill in {town} at noon.",
-            "lang": "en",
-        }
-        for town in TOWNS
-    ]
-    _write(folder / "summarization" / "dialogsum_en.train.jsonl", talks)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a few rows of each task, and among them some that have to stay out."""
+    folder = tmp_path_factory.mktemp("data")
+    films = _films()
+    odd = _row("en", "odd", "positive", labels=["positive", "negative"])
+    french = _into("en-fr", "French", "La route de {town} est fermée jusqu'au soir.")
+    chinese = _into("en-zh", "Chinese", "去{town}的路关闭到晚上。")
+    traditional = _row(
+        *("en-zh", "Translate to Chinese: Do you know these people over there?"),
+        "你認識那邊的這些人嗎？",
+    )
+    for name, rows in {
+        "classification/sentiment_en_films.train": [*films, odd],
+        "classification/sentiment_en_films.dev": films[:2],
+        "qa/squadshifts_small_en.train": _questions(),
+        "translation/tico19_en-fr.train": [*french, *_bad_pairs()],
+        "translation/tico19_en-fr.dev": french[:1],
+        "translation/tico19_en-zh.train": [*chinese, traditional],
+        "summarization/dialogsum_en.train": _talks(),
+    }.items():
+        _write(folder / f"{name}.jsonl", rows)
     return folder
 
 

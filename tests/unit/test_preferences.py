@@ -82,11 +82,9 @@ def test_pairs_have_the_prompt_that_training_shows(
 ) -> None:
     store.add_preference(ALONE, TRAINED, choice)
     (pair,) = pairs(store.preferences())
-    assert pair == {
-        "prompt": [{"role": "system", "content": "Answer."}, {"role": "user", "content": "Who?"}],
-        "chosen": [{"role": "assistant", "content": chosen}],
-        "rejected": [{"role": "assistant", "content": rejected}],
-    }
+    assert pair.prompt == BARE
+    assert (pair.chosen, pair.rejected) == (chosen, rejected)
+    assert pair.preference == store.preferences()[0]
 
 
 def test_without_a_preference_there_is_no_pair(store: Store) -> None:

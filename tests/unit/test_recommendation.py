@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from assistant.adapters.card import Card
+from assistant.adapters.run_record import RunRecord, Score
+from assistant.adapters.shelf import Look, OnShelf
 from assistant.errors import UsageError
 from assistant.measured import Measurement
 from assistant.models.catalog import load_catalog
@@ -227,6 +231,53 @@ def test_an_adapter_that_is_not_in_use_counts_for_nothing() -> None:
     assert [one.value for one in gather(Chooser(rows), wish, MODELS)[SMALL]] == [40]
     used = Chooser([replace(rows[1], data="A"), rows[0]], {"qa": "v1"})
     assert gather(used, wish, MODELS)[SMALL][0].way == "adapter v1"
+
+
+def shelf(model: str, *in_use: Card) -> Look:
+    there = OnShelf({one.name: one for one in in_use}, {one.task: one.name for one in in_use})
+    return lambda name: there if name == model else OnShelf()
+
+
+def trained(**scores: Score) -> Card:
+    return Card(SMALL, "qa", "v1", Path("nowhere"), own=True, run=RunRecord(scores=scores))
+
+
+def test_an_adapter_counts_for_the_model_it_is_in_use_for() -> None:
+    rows = [row(model, 40) for model in (SMALL, LARGE)]
+    rows += [row(model, 90, strategy="adapter", adapter="qa/v1") for model in (SMALL, LARGE)]
+    found = gather(Chooser(rows), Wish("qa", ("en",), "en"), MODELS, shelf(SMALL, trained()))
+    assert {model: one.way for model, (one,) in found.items()} == {
+        SMALL: "adapter qa/v1",
+        LARGE: "zero-shot",
+    }
+
+
+def test_what_only_a_record_says_of_an_adapter_on_the_same_data_is_compared() -> None:
+    rows = [row(SMALL, 40), row(LARGE, 60)]
+    look = shelf(SMALL, trained(A=Score("f1", 100, 80.0, few_shot=45.0, lang="en")))
+    found = gather(Chooser(rows), Wish("qa", ("en",), "en"), MODELS, look)
+    assert [(one.way, one.value, one.compared) for one in found[SMALL]] == [
+        ("adapter qa/v1", 80.0, True)
+    ]
+    assert found[LARGE][0].value == 60.0
+
+
+def test_what_only_a_record_says_of_an_adapter_on_other_data_stands_beside() -> None:
+    rows = [row(SMALL, 40), row(LARGE, 60)]
+    look = shelf(SMALL, trained(B=Score("f1", 50, 80.0, few_shot=45.0, lang="en")))
+    wish = Wish("qa", ("en",), "en")
+    found = gather(Chooser(rows), wish, MODELS, look)
+    assert [(one.way, one.value, one.compared) for one in found[SMALL]] == [
+        ("zero-shot", 40.0, True),
+        ("adapter qa/v1", 80.0, False),
+    ]
+    assert found[SMALL][1].data == ("B (qa/v1)",)
+    # One that is not better is not what answers, and is not spoken of.
+    worse = shelf(SMALL, trained(B=Score("f1", 50, 30.0, few_shot=45.0, lang="en")))
+    assert [one.way for one in gather(Chooser(rows), wish, MODELS, worse)[SMALL]] == ["zero-shot"]
+    # Of a model of which nothing else is known it is all there is.
+    alone = gather(Chooser([]), wish, MODELS, look)
+    assert [(one.way, one.value) for one in alone[SMALL]] == [("adapter qa/v1", 80.0)]
 
 
 def test_no_task_no_measurement() -> None:

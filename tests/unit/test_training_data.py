@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from training_help import job, request, write_rows
 
-from assistant.errors import AdapterError, AssistantError, UsageError
+from assistant.errors import AdapterError, UsageError
 from assistant.training.dataset import hold_out, read_sources
 from assistant.training.estimate import Memory, choose_checkpointing
 from assistant.training.schedule import rate_share
@@ -94,12 +94,6 @@ def test_too_long_rows_are_left_out_and_counted(tmp_path: Path) -> None:
     assert (len(made.encoded.rows), made.encoded.too_long) == (1, 1)
     with pytest.raises(UsageError, match="short enough"):
         job(replace(asked, data=(path,), settings=replace(asked.settings, max_length=20)))
-
-
-@pytest.mark.parametrize("method", ["dpo", "kto"])
-def test_preferences_are_not_part_of_it_yet(tmp_path: Path, method: str) -> None:
-    with pytest.raises(AssistantError, match="not part of version"):
-        job(request(tmp_path, method=method))
 
 
 def test_each_epoch_of_an_augmented_training_has_rows_of_its_own(tmp_path: Path) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ import pytest
 
 from assistant.adapters.run_record import BaseModel, RunRecord, Score, write_run
 from assistant.errors import AssistantError, UsageError
-from assistant.paths import user_paths
+from assistant.paths import Paths, user_paths
 from assistant.training import launching
 from assistant.training.following import Watched, read_all, read_points
 from assistant.training.launching import (
@@ -163,6 +166,13 @@ def test_one_that_the_app_takes_up_again_is_starting_until_it_writes() -> None:
     assert only().standing == "starting"
 
 
+def test_one_whose_process_is_just_being_started_again_is_starting() -> None:
+    run = made(owner=GONE, log=line(1), state="stopped", launch=Launch(WANTED))
+    assert only().standing == "starting"
+    os.utime(run.path / LAUNCH, (1, 1))
+    assert only().standing == "stopped"
+
+
 def test_one_that_could_not_be_taken_up_again_says_why() -> None:
     later = Owner(GONE.pid - 1, GONE.began + 3600)
     output = "Error: d.jsonl was changed since the run began.\nBring it back.\n"
@@ -287,6 +297,25 @@ def test_one_from_a_shell_is_news_only_when_it_was_seen_running() -> None:
     assert [one.id for one in trainings.all()[1]] == [run.id]
     assert not trainings.running
     assert trainings.all()[1] == []
+
+
+def test_two_that_look_at_the_same_time_are_not_both_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made(owner=GONE, state="done", launch=Launch(WANTED, GONE))
+    both_read = threading.Barrier(2)
+
+    def slow(paths: Paths) -> list[Watched]:
+        found = read_all(paths)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both_read.wait(0.2)  # holds up the one who looks first until the other has read too
+        return found
+
+    monkeypatch.setattr("assistant.training.trainings.read_all", slow)
+    trainings = Trainings(user_paths())
+    with ThreadPoolExecutor(2) as pool:
+        looks = [pool.submit(trainings.all) for _ in range(2)]
+    assert sum(len(look.result()[1]) for look in looks) == 1
 
 
 # -- starting --------------------------------------------------------------------------------------

@@ -14,22 +14,12 @@ from safetensors import SafetensorError, safe_open
 
 from assistant.engine.lean.formats import FORMATS, Array
 from assistant.engine.lean.pack import module_name
+from assistant.engine.lean.plain_lora import beyond
 from assistant.engine.lean.program import RANK_WIDTH, LowRank
 from assistant.engine.lean.weights import Weights, matrix_from
 from assistant.errors import AdapterError
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
-_NOT_HERE = (
-    "use_dora",
-    "fan_in_fan_out",
-    "modules_to_save",
-    "layer_replication",
-    "lora_bias",
-    "trainable_token_indices",
-    "target_parameters",
-    "alora_invocation_tokens",
-    "use_qalora",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +65,7 @@ def _config(folder: Path) -> dict[str, Any]:
             f"{folder} holds no adapter that can be read ({CONFIG}: {error}).",
             "Give a folder in PEFT's format.",
         ) from error
-    wanted = [name for name in _NOT_HERE if config.get(name)]
-    if config.get("peft_type") != "LORA" or wanted or config.get("bias", "none") != "none":
-        what = ", ".join(wanted) or f"type {config.get('peft_type')}, bias {config.get('bias')}"
+    if what := beyond(config):
         raise AdapterError(
             f"The adapter in {folder} is more than plain LoRA ({what}).",
             "Run it on plain transformers: assistant config set engine plain",

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from assistant.errors import AssistantError
-from assistant.tui.keys import CHAT_KEYS, LIST_KEYS, TURN_KEYS, Key, bindings, hint_of
+from assistant.tui.keys import CHAT_KEYS, LIST_KEYS, TURN_KEYS, Key, bindings, digits, hint_of
 from assistant.tui.ports import SessionPort
 from assistant.tui.screens.chat_commands import CommandsPart
 
@@ -20,7 +20,8 @@ _NARROW = 80
 class ChatScreen(CommandsPart):
     """Puts the widgets together; what happens with them is in the parts it is made of."""
 
-    BINDINGS = bindings(CHAT_KEYS)
+    # Digits answer the question above the prompt, while there is one; the prompt sees to its own.
+    BINDINGS = bindings(CHAT_KEYS) + digits("pick")
     AUTO_FOCUS = "#prompt"
 
     def __init__(self, now: Callable[[], datetime]) -> None:
@@ -34,6 +35,7 @@ class ChatScreen(CommandsPart):
             yield self.conversations
             with Vertical(id="talk"):
                 yield self.transcript
+                yield self.quiet
                 yield self.completions
                 yield self.prompt
         yield self.status
@@ -97,6 +99,9 @@ class ChatScreen(CommandsPart):
 
     def action_cancel(self) -> None:
         """Leave what is going on: hints, editing, the answer."""
+        if self.quiet.asking:
+            self.quiet.drop_question()
+            return
         if self.stop_editing():
             self.prompt.clear()
             return

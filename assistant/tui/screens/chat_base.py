@@ -21,6 +21,7 @@ from assistant.tui.ports import SessionPort
 from assistant.tui.widgets.completions import Completions
 from assistant.tui.widgets.conversation_list import ConversationList
 from assistant.tui.widgets.prompt_input import PromptInput
+from assistant.tui.widgets.quiet_line import QuietLine
 from assistant.tui.widgets.status_line import StatusLine
 from assistant.tui.widgets.title_bar import TitleBar
 from assistant.tui.widgets.transcript import Transcript
@@ -48,11 +49,13 @@ class ChatBase(Screen[None]):
         self.editing: Turn | None = None
         self.desk = Desk(self.begin)
         self.explaining = asyncio.Lock()
+        self.judging = asyncio.Lock()
         self.title_bar = TitleBar()
         self.conversations = ConversationList()
         self.transcript = Transcript()
+        self.quiet = QuietLine()
         self.completions = Completions()
-        self.prompt = PromptInput(self.completions)
+        self.prompt = PromptInput(self.completions, self.quiet)
         self.status = StatusLine()
 
     def draw_title(self) -> None:
@@ -72,6 +75,14 @@ class ChatBase(Screen[None]):
 
     def reload(self) -> None:
         """Draw the open conversation anew."""
+        raise NotImplementedError
+
+    async def open(self, conversation_id: str, turn_id: str | None = None) -> None:
+        """Show a conversation, at one of its turns."""
+        raise NotImplementedError
+
+    async def offer_choice(self, asking: Asking, turn: Turn) -> None:
+        """Ask which answer is better, after one was given again."""
         raise NotImplementedError
 
     def give_all_back(self) -> None:

@@ -66,16 +66,18 @@ class CommandsPart(FeedbackPart, SettingsPart, TrainingPart, LibraryPart):
             "fix": lambda _: self.action_fix(),
             "regenerate": lambda _: self._act("regenerate"),
             "edit": lambda _: self.action_edit_last(),
-            "undo": lambda _: self.undo(),
+            "undo": self._undo_what,
             "redo": lambda _: self.redo(),
             "fork": lambda _: self.fork(),
             "rename": self._rename,
             "delete": lambda _: self._delete(),
             "export": self._export,
             "search": lambda words: self.background(self.search(words), "screen"),
+            "feedback": lambda _: self.show_feedback(),
             "evaluations": lambda _: self.show_evaluations(),
             "adapters": lambda _: self.show_adapters(),
             "train": lambda _: self.show_training(),
+            "refine": self.refine,
             "compare": self.compare,
             "summarize": self._summarize,
             "copy": self._copy,
@@ -94,6 +96,12 @@ class CommandsPart(FeedbackPart, SettingsPart, TrainingPart, LibraryPart):
 
     async def _run_action(self, action: str) -> None:
         await self.run_action(action)
+
+    def _undo_what(self, what: str) -> None:
+        if what == "feedback":
+            self.action_undo_feedback()
+        else:
+            self.undo()
 
     def _rename(self, title: str) -> None:
         conversation_id = self.needed_chat()

@@ -1,86 +1,22 @@
-"""The part of the chat screen where answers are judged, corrected, copied and explained."""
+"""The part of the chat screen where answers are copied and explained."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from textual.content import Content
 
 from assistant.sanitize import clean
-from assistant.tui.screens.chat_base import ChatBase
+from assistant.tui.screens.chat_better import BetterPart
 from assistant.tui.wording import scores, shown_answer, usage
-from assistant.types import Rating, Turn
+from assistant.types import Turn
 
 if TYPE_CHECKING:
     from assistant.tui.screens.text import TextScreen
-    from assistant.tui.widgets.turn_view import TurnView
 
 
-class FeedbackPart(ChatBase):
+class FeedbackPart(BetterPart):
     """Works on the answer in focus, else on the latest."""
-
-    def action_good(self) -> None:
-        """Rate the answer good."""
-        self.rate("good")
-
-    def action_bad(self) -> None:
-        """Rate the answer bad."""
-        self.rate("bad")
-
-    def rate(self, rating: Rating, comment: str = "") -> None:
-        """Store a thumb and show it."""
-        view = self.meant()
-        if view is not None and view.turn is not None:
-            self.background(self._rate(view, view.turn, rating, comment), "feedback")
-
-    async def _rate(self, view: TurnView, turn: Turn, rating: Rating, comment: str) -> None:
-        await self.off_screen(self.needed_session().rate, turn.id, rating, comment or None)
-        if view.turn is not None:
-            view.show(replace(view.turn, rating=rating))
-        hint = "F6 or /fix says what it should have been." if rating == "bad" else ""
-        self.say(hint or "Noted.", f"Rated {rating}")
-
-    def action_fix(self) -> None:
-        """Open the editor with the answer in it."""
-        view = self.meant()
-        if view is not None and view.turn is not None:
-            self.background(self._fix(view, view.turn), "screen")
-
-    async def _fix(self, view: TurnView, turn: Turn) -> None:
-        from assistant.tui.screens.editor import EditorScreen
-
-        before = shown_answer(turn)
-        text = await self.app.push_screen_wait(EditorScreen(turn.user_text, before))
-        if text is None or text == clean(before):
-            return
-        await self.off_screen(self.needed_session().correct, turn.id, text)
-        await view.settle(replace(view.turn or turn, correction=text))
-        self.say("Later turns of this chat build on it.", "Correction saved")
-
-    def action_correct_task(self) -> None:
-        """Ask which task it was."""
-        view = self.meant()
-        if view is not None and view.turn is not None:
-            self.background(self._correct_task(view, view.turn), "screen")
-
-    async def _correct_task(self, view: TurnView, turn: Turn) -> None:
-        from assistant.tui.screens.task_choice import TaskChoice
-
-        session = self.needed_session()
-        tasks = await self.off_screen(session.tasks)
-        task = await self.app.push_screen_wait(TaskChoice(tasks, turn.route))
-        if task is None:
-            return
-        await self.off_screen(session.correct_route, turn.id, task)
-        # The task it had is stored too: it takes an earlier correction back.
-        same = turn.route is not None and task == turn.route.task
-        view.correct_task(None if same else task)
-        again = "" if same else f" F5 answers this one again as {task}."
-        self.say(
-            f"The next turn like it goes to {task}.{again}",
-            "Task confirmed" if same else "The router has learned",
-        )
 
     def action_copy_answer(self) -> None:
         """Copy the answer as Markdown."""

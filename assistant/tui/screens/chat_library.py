@@ -61,6 +61,7 @@ class LibraryPart(TurnsPart):
         for asking in busy:
             await self._show_busy(asking)
         self.undone.clear()
+        self.quiet.drop_question()
         self.stop_editing()
         self.prompt.remember([turn.user_text for turn in stored])
         self.status.turn = stored[-1] if stored else None
@@ -222,10 +223,13 @@ class LibraryPart(TurnsPart):
 
     def show_evaluations(self) -> None:
         """Open the dashboard of evaluations."""
+        from assistant.adapters.names import canonical
         from assistant.tui.screens.evaluations import EvaluationsScreen
 
         session = self.needed_session()
         planner = getattr(session, "planner", None)
-        adapters = planner.chooser.adapters if planner is not None else {}
+        shelf = getattr(planner, "shelf", None)
+        look = shelf.look if shelf is not None else None
         remapped = getattr(self.app, "remapped", {})
-        self.app.push_screen(EvaluationsScreen(session.store, adapters, remapped))
+        model = canonical(str(getattr(session.settings, "model", "")))
+        self.app.push_screen(EvaluationsScreen(session.store, look, remapped, model=model))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from assistant.errors import AssistantError
 from assistant.tui.screens.chat_adapters import AdaptersPart
 
 if TYPE_CHECKING:
+    from assistant.store.store import Store
     from assistant.training.following import Watched
     from assistant.training.trainings import Trainings
 
@@ -45,6 +47,27 @@ class TrainingPart(AdaptersPart):
             self.trainings, model, self.tell_of, self.now, getattr(self.app, "remapped", {})
         )
         self.app.push_screen(screen, self._go_on)
+
+    def refine(self, task: str) -> None:
+        """Make a task's adapter better by feedback, beside the chat; ``""`` for all that are ready."""
+        self.background(self._refine(task.strip().lower()), "trainings")
+
+    async def _refine(self, task: str) -> None:
+        session = self.needed_session()
+        model = str(getattr(session.settings, "model", ""))
+        try:
+            tasks = await self.off_screen(
+                lambda: self.trainings.refine(task, model, cast("Store", session.store))
+            )
+        except AssistantError as error:
+            self.complain(error)
+            return
+        self.notify(
+            "It goes on beside the chat; you will be told. /train shows how far it is.",
+            title=f"Refining {', '.join(tasks)}",
+            timeout=_NEWS_S,
+            markup=False,
+        )
 
     def tell_of(self, ended: Sequence[Watched]) -> None:
         """Say how trainings ended."""

@@ -67,6 +67,7 @@ class TurnsPart(ChatBase):
         view.waiting = "queued" if self.desk.running else self.waiting_for()
         await self.transcript.add(view)
         self.undone.clear()
+        self.quiet.hush()
         self.desk.put(asking)
         if self.session is not None and not self.desk.is_open:
             self.background(self.make_model_ready(), "model")
@@ -154,6 +155,8 @@ class TurnsPart(ChatBase):
                 self.status.turn = turn
         self.status.answering = False
         self.desk.ended(asking)
+        if asking.again and asking.turn is not None and error is None:
+            self.background(self.offer_choice(asking, asking.turn), "better")
         self.status.waiting = len(self.desk.waiting)
         self.refresh_list()
 

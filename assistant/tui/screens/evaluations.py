@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
 
 from textual import events
 from textual.app import ComposeResult
@@ -39,6 +41,9 @@ from assistant.tui.widgets.evaluation_panes import (
 )
 from assistant.tui.wording import one_line, percent
 
+if TYPE_CHECKING:
+    from assistant.adapters.shelf import Look
+
 _log = logging.getLogger(__name__)
 _TABS = ("ways", "trend", "calibration", "worst")
 _TITLES = ("Ways", "Trend", "Calibration", "Worst answers")
@@ -48,7 +53,8 @@ _ENTER = {"ways": "Enter answers", "trend": "Enter answers", "worst": "Enter sho
 class EvaluationsScreen(Screen[None]):
     """Four views of what was measured. One row is marked; every view is about it.
 
-    ``adapters`` names the adapter in use a task; ``remapped`` are the user's own keys.
+    ``look`` has the adapters of each model, ``model`` is the one that answers now; ``remapped`` are the
+    user's own keys.
     """
 
     BINDINGS = bindings(EVALUATION_KEYS)
@@ -56,12 +62,14 @@ class EvaluationsScreen(Screen[None]):
     def __init__(
         self,
         store: EvaluationStore,
-        adapters: Mapping[str, str] | None = None,
+        look: Look | None = None,
         remapped: Mapping[str, str] | None = None,
+        *,
+        model: str = "",
     ) -> None:
         super().__init__()
         self._store = store
-        self._adapters = adapters or {}
+        self._read_all = partial(read_dashboard, store, look, model=model)
         self._remapped = remapped or {}
         self._dashboard: Dashboard | None = None
         self._details: dict[int, Details] = {}
@@ -102,7 +110,7 @@ class EvaluationsScreen(Screen[None]):
 
     async def _read(self) -> None:
         try:
-            found = await asyncio.to_thread(read_dashboard, self._store, self._adapters)
+            found = await asyncio.to_thread(self._read_all)
         except Exception as error:  # the boundary of the worker
             _log.info("The evaluations could not be read", exc_info=True)
             self._say(as_shown(error).message)

@@ -10,15 +10,17 @@ from assistant.tui.wording import one_line
 
 
 class LineScreen(Overlay[str]):
-    """One line, with a value to begin with."""
+    """One line, with a value to begin with; an empty one counts only where it ``may_be_empty``."""
 
-    def __init__(self, title: str, value: str = "") -> None:
+    def __init__(self, title: str, value: str = "", *, may_be_empty: bool = False) -> None:
         super().__init__(title, "Enter save · Esc back")
         self._value = value
+        self._may_be_empty = may_be_empty
 
     def content(self) -> list[Widget]:
         return [Input(one_line(self._value), select_on_focus=True)]
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Give back what was typed."""
-        self.dismiss(one_line(event.value) or None)
+        text = one_line(event.value)
+        self.dismiss(text if text or self._may_be_empty else None)

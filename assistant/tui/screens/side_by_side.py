@@ -76,6 +76,7 @@ class SideBySideScreen(Screen[None]):
         self.comparing: Comparing | None = None
         self._under_way = False
         self.choice: Verdict | None = None
+        self._made = 0
         self._storing = False
         self._title = Static("", markup=False, classes="bar")
         self._asked = Static("", markup=False, classes="request")
@@ -187,7 +188,7 @@ class SideBySideScreen(Screen[None]):
     async def _store(self, comparing: Comparing, choice: Verdict) -> None:
         left, right = comparing.turns["left"], comparing.turns["right"]
         try:
-            await asyncio.to_thread(
+            made = await asyncio.to_thread(
                 self._session.prefer,
                 left,
                 right,
@@ -202,9 +203,31 @@ class SideBySideScreen(Screen[None]):
             self._storing = False
         if comparing is not self.comparing:
             return
-        self.choice = choice
+        self.choice, self._made = choice, made.id
         for column, side in zip(self.columns, ("left", "right"), strict=True):
             column.reveal(choice in (side, "both_good"))
+        self._draw()
+
+    def action_undo(self) -> None:
+        """Take the choice back, to choose again."""
+        if self.choice is None or self._storing:
+            self._note("Nothing was chosen yet.", "", "warning")
+            return
+        self._storing = True
+        self.run_worker(self._undo(), group="store", exit_on_error=False)
+
+    async def _undo(self) -> None:
+        store = self._session.store
+        try:
+            await asyncio.to_thread(store.undo_feedback, "preferences", self._made)
+        except Exception as error:  # the boundary of the worker
+            self._complain(as_shown(error))
+            return
+        finally:
+            self._storing = False
+        self.choice = None
+        for column in self.columns:
+            column.remove_class("chosen")
         self._draw()
 
     # -- changing what is compared ---------------------------------------------------------------
@@ -299,7 +322,8 @@ class SideBySideScreen(Screen[None]):
                 "both_good": "both are good",
                 "both_bad": "both are bad",
             }[self.choice]
-            return Content.assemble((f"Noted: {said}.", "$text-success"))
+            undo = f"  {self._key('undo')} takes it back."
+            return Content.assemble((f"Noted: {said}.", "$text-success"), (undo, "$dim"))
         if comparing is None or self._under_way:
             return Content("")
         if not comparing.whole:

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from textual import events
-from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from assistant.errors import AssistantError
-from assistant.sanitize import clean
-from assistant.tui.errors import as_shown
-from assistant.tui.keys import TRAINING_KEYS, bindings, shown_key
+from assistant.tui.keys import TRAINING_KEYS, bindings
 from assistant.tui.screens.confirm import ConfirmScreen
+from assistant.tui.screens.listing import ListScreen
 from assistant.tui.screens.training_form import TrainingForm
 from assistant.tui.widgets import training_lines as lines
 from assistant.tui.widgets.loss_plot import LEAST_HEIGHT, LEAST_WIDTH, loss_plot
@@ -31,14 +25,11 @@ if TYPE_CHECKING:
     from assistant.training.launching import Wanted
     from assistant.training.trainings import Trainings
 
-_log = logging.getLogger(__name__)
 _EVERY_S = 1.0
-_EDGE = 5
-"""Columns at the sides that no line can use: padding and the scroll bar."""
 _TALLEST = 12
 
 
-class TrainingScreen(Screen[str]):
+class TrainingScreen(ListScreen[str]):
     """A list of trainings above all that is known of the marked one, read again every second.
 
     It gives back the name of an adapter to be looked at. ``model`` is the one to train for, ``tell`` is
@@ -46,6 +37,7 @@ class TrainingScreen(Screen[str]):
     """
 
     BINDINGS = bindings(TRAINING_KEYS)
+    HEADING, SECTION = "Trainings", "training"
 
     def __init__(
         self,
@@ -55,18 +47,13 @@ class TrainingScreen(Screen[str]):
         now: Callable[[], datetime],
         remapped: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(remapped)
         self._trainings, self._model, self._tell, self._now = trainings, model, tell, now
-        self._remapped = remapped or {}
         self._all: Sequence[Watched] = ()
         self._points: Sequence[Point] = ()
         self._marked = ""
-        self._reading = self._busy = self._was_read = False
+        self._reading = self._was_read = False
         self._last: Wanted | None = None
-        self._title = Static("", markup=False, classes="bar")
-        self._footer = Static("", markup=False, classes="bar")
-        self._body = Static("", markup=False, classes="none")
-        self.list = OptionList(markup=False)
         self._facts = Static("", markup=False)
         self._plot = Static("", markup=False, classes="plot")
         self._data = Static("", markup=False, classes="part")
@@ -74,24 +61,10 @@ class TrainingScreen(Screen[str]):
         self._more = Static("", markup=False, classes="part")
         self.details = VerticalScroll(self._facts, self._plot, self._more, self._data, self._said)
 
-    def compose(self) -> ComposeResult:
-        yield self._title
-        yield self._body
-        yield self.list
-        yield self.details
-        yield self._footer
-
     def on_mount(self) -> None:
         """Read in the background, now and every second."""
-        self._body.display = self.details.display = False
-        self._say("reading…")
         self._look()
         self.set_interval(_EVERY_S, self._look)
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Lay everything out for the new width."""
-        self.set_class(event.size.width < 80, "narrow")
-        self._draw()
 
     @property
     def marked(self) -> Watched | None:
@@ -114,29 +87,29 @@ class TrainingScreen(Screen[str]):
             if self.marked is not None and self._all != before:
                 self._points = await asyncio.to_thread(self._trainings.points, self.marked)
         except Exception as raised:  # the boundary of the worker
-            self._complain(raised)
+            self.complain(raised)
             return
         finally:
             self._reading = False
         first, self._was_read = not self._was_read, True
         self._tell(ended)
         if first or self._all != before or self._points != points:
-            self._say(lines.counts_of(self._all))
-            self._draw()
+            self.say(lines.counts_of(self._all))
+            self.draw()
         if first and self._all:
             self.list.focus()
 
     # -- drawing ---------------------------------------------------------------------------------
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
         """Draw list and details; before anything was read there is nothing to draw."""
         if not self._was_read:
             return
         self._draw_footer()
-        self._body.display = not self._all
-        self._body.update(Content(lines.NONE_HERE.format(new=self._key("new"))))
+        self.body.display = not self._all
+        self.body.update(Content(lines.NONE_HERE.format(new=self.key("new"))))
         self.list.display = self.details.display = bool(self._all)
-        width, now = self.app.size.width - _EDGE, self._now()
+        width, now = self.room, self._now()
         options = [Option(lines.line_of(one, width, now), id=one.id) for one in self._all]
         with self.prevent(OptionList.OptionHighlighted):
             place = self.list.scroll_offset
@@ -150,7 +123,7 @@ class TrainingScreen(Screen[str]):
         one = self.marked
         if one is None:
             return
-        width, height = self.app.size.width - _EDGE, min(_TALLEST, self.app.size.height // 3)
+        width, height = self.room, min(_TALLEST, self.app.size.height // 3)
         self._facts.update(lines.facts(one, width, self._now()))
         self._plot.display = bool(self._points) and width >= LEAST_WIDTH and height >= LEAST_HEIGHT
         if self._plot.display:
@@ -163,15 +136,9 @@ class TrainingScreen(Screen[str]):
             part.display = bool(text.plain)
             part.update(text)
 
-    def _say(self, text: str) -> None:
-        name = Content.styled("Trainings", "$foreground bold")
-        right = Content.styled(one_line(text), "$dim")
-        gap = max(2, self.app.size.width - 4 - name.cell_length - right.cell_length)
-        self._title.update(Content.assemble(name, " " * gap, right))
-
     def _draw_footer(self) -> None:
         """Name the keys that do something for the marked one, as many as there is room for."""
-        one, key = self.marked, self._key
+        one, key = self.marked, self.key
         parts = [f"{key('new')} new"]
         if one is not None:
             parts += [f"{key('stop')} stop"] if one.under_way else []
@@ -179,15 +146,7 @@ class TrainingScreen(Screen[str]):
             parts += [f"Enter {one_line(one.adapter)}"] if one.adapter else []
             parts += [] if one.under_way else [f"{key('delete')} delete"]
             parts.append("Tab read on")
-        last, said = f"{key('close')} back", ""
-        for part in parts:
-            if len(said) + len(part) + 3 + len(last) <= self.app.size.width - 4:
-                said += f"{part} · "
-        self._footer.update(Content.styled(said + last, "$dim"))
-
-    def _key(self, name: str) -> str:
-        shown = shown_key(f"training.{name}", self._remapped)
-        return shown.lower() if len(shown) == 1 else shown
+        self.name_keys(parts)
 
     async def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         """Show the details of the marked training."""
@@ -210,17 +169,17 @@ class TrainingScreen(Screen[str]):
 
     def action_new(self) -> None:
         """Ask what to train, and start it."""
-        self._work(self._new())
+        self.work(self._new())
 
     def action_stop(self) -> None:
         """Ask the marked training to stop."""
         if one := self.marked:
-            self._work(self._stop(one))
+            self.work(self._stop(one))
 
     def action_resume(self) -> None:
         """Go on with the marked training."""
         if one := self.marked:
-            self._work(self._resume(one))
+            self.work(self._resume(one))
 
     def action_use(self) -> None:
         """Look at the adapter of the marked training."""
@@ -230,14 +189,14 @@ class TrainingScreen(Screen[str]):
         if one.adapter:
             self.dismiss(one.adapter)
         elif not one.under_way:
-            self._note("No adapter came out of this training, or it was deleted.")
+            self.note("No adapter came out of this training, or it was deleted.")
         else:
-            self._note("It is there when the training has ended.")
+            self.note("It is there when the training has ended.")
 
     def action_delete(self) -> None:
         """Delete what is kept of the marked training, after asking."""
         if one := self.marked:
-            self._work(self._delete(one))
+            self.work(self._delete(one))
 
     async def _new(self) -> None:
         if any(one.under_way for one in self._all):
@@ -254,20 +213,20 @@ class TrainingScreen(Screen[str]):
         self._last = wanted
         self._marked = await asyncio.to_thread(self._trainings.start, wanted)
         self._look()
-        self._note("How long it takes is shown here as soon as it is known.", "Started")
+        self.note("How long it takes is shown here as soon as it is known.", "Started")
 
     async def _stop(self, one: Watched) -> None:
         await asyncio.to_thread(self._trainings.stop, one)
-        self._note("It saves its state first; that takes a moment.", "Stopping")
+        self.note("It saves its state first; that takes a moment.", "Stopping")
 
     async def _resume(self, one: Watched) -> None:
         await asyncio.to_thread(self._trainings.resume, one)
         self._look()
-        self._note("It goes on from the last state that was saved.", "Started again")
+        self.note("It goes on from the last state that was saved.", "Started again")
 
     async def _delete(self, one: Watched) -> None:
         if one.under_way:
-            self._note(f"{self._key('stop')} stops it.", "This training is running.", "warning")
+            self.note(f"{self.key('stop')} stops it.", "This training is running.", "warning")
             return
         detail = "Its log and its saved states are gone for good; an adapter that came out stays."
         if not await self.app.push_screen_wait(
@@ -278,35 +237,3 @@ class TrainingScreen(Screen[str]):
         self._marked = ""
         self._points = ()
         self._look()
-
-    def _work(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do one thing at a time without holding up the screen; its errors are shown, never raised."""
-        if self._busy:
-            work.close()
-            return
-        self._busy = True
-        self.run_worker(self._guarded(work), group="trainings", exit_on_error=False)
-
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except Exception as raised:  # the boundary of the worker
-            self._complain(raised)
-        finally:
-            self._busy = False
-
-    def _complain(self, raised: Exception) -> None:
-        if not isinstance(raised, AssistantError):
-            _log.exception("Trainings: something failed unexpectedly", exc_info=raised)
-        error = as_shown(raised)
-        self._note(error.hint or error.message, error.message if error.hint else "", "error")
-
-    def _note(self, text: str, title: str = "", severity: Any = "information") -> None:
-        timeout = 5 if severity == "information" else 9
-        self.notify(
-            clean(text), title=clean(title), severity=severity, timeout=timeout, markup=False
-        )
-
-    def action_leave(self) -> None:
-        """Back to the chat."""
-        self.dismiss(None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from assistant.adapters.plain import NOTE
 from assistant.tui.widgets.charts import Point, Scale, interval, scale_of
 from assistant.tui.widgets.evaluation_lines import number
 from assistant.tui.wording import NBSP, one_line
@@ -107,6 +108,8 @@ def facts(kept: Kept) -> Content:
         _muted((*first, f"seed {run.seed}" if run.created else "", made, program)),
         Content.styled(f"trained on {trained}{checksum}", _MUTED),
     ]
+    if kept.needs_plain:
+        lines.append(Content.styled(NOTE, "$text-warning"))
     if kept.parents:
         names = (f"{one_line(p.name)}{'' if p.here else ' (gone)'}" for p in kept.parents)
         lines.append(Content.styled(f"goes on from {' ← '.join(names)}", _MUTED))

@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from assistant.tui.commands import BY_NAME, COPIES, STRATEGIES, matching
+from assistant.tui.commands import BY_NAME, COPIES, STRATEGIES, UNDOES, matching
 from assistant.tui.wording import one_line
 
 _ROWS = 8
@@ -77,7 +77,7 @@ def hints_for(text: str, values: Callable[[str], Sequence[str]]) -> tuple[Hint, 
     command = BY_NAME.get(name.lower())
     if command is None or not command.takes:
         return ()
-    fixed = {"strategies": STRATEGIES, "copies": COPIES}
+    fixed = {"strategies": STRATEGIES, "copies": COPIES, "undoes": UNDOES}
     known = fixed.get(command.takes) or values(command.takes)
     return tuple(
         Hint(f"/{name} {one_line(value)}", one_line(value), "")

@@ -82,7 +82,7 @@ def line_of(row: Row, group: Sequence[Row], columns: Columns) -> Content:
         parts += [_cell(one_line(measured.model), columns.model - 1, _MUTED), Content(" ")]
     strong = "$text-success bold" if row.chosen else "bold"
     parts.append(Content.styled(f"{number(row.value):>6}", strong))
-    owner = "yours" if measured.own else "shipped"
+    owner = "yours" if measured.own else "record" if row.recorded else "shipped"
     for text, width in (
         (ends_of(row), columns.interval),
         (f"n {measured.n:,}", columns.n),
@@ -125,6 +125,8 @@ def facts(row: Row) -> str:
         parts.append(f"{measured.seconds:.2f}{NBSP}s an answer")
     if row.number is not None:
         parts.append(f"evaluation {row.number}, {when(row)}")
+    if row.recorded:
+        parts.append("measured when its adapter was trained")
     if row.version:
         parts.append(f"version {one_line(row.version)}")
     if row.runs > 1:
@@ -139,7 +141,8 @@ def when(row: Row) -> str:
 
 def title_of(row: Row) -> Content:
     """Return the line that says which evaluation is meant."""
-    name = f"evaluation {row.number}" if row.number is not None else "shipped"
+    unnumbered = "record" if row.recorded else "shipped"
+    name = f"evaluation {row.number}" if row.number is not None else unnumbered
     words = [name, one_line(row.way), one_line(row.data), one_line(row.measured.model)]
     return Content.assemble(
         (one_line(row.measured.task), "$primary bold"),
@@ -260,9 +263,11 @@ def worst_lines(bad: WorstAnswer, width: int) -> Content:
 
 def counts_of(dashboard: Dashboard) -> str:
     """Return how much was measured, for the title."""
-    shipped = sum(not row.measured.own for row in dashboard.rows)
+    recorded = sum(row.recorded for row in dashboard.rows)
+    shipped = sum(not row.measured.own for row in dashboard.rows) - recorded
     parts = [f"{len(dashboard.runs)} yours"] if dashboard.runs else []
     parts += [f"{shipped} shipped"] if shipped else []
+    parts += [f"{recorded} from adapters' records"] if recorded else []
     return " · ".join(parts) or "nothing yet"
 
 

@@ -304,8 +304,9 @@ def _waiting(row: Row | None) -> Content:
         return Content(lines.HOW_TO_MEASURE)
     if row.number is not None:
         return Content.styled("Reading the answers…", "$dim")
+    what = "An adapter's record" if row.recorded else "What ships"
     return Content.assemble(
-        "What ships comes without its answers. Measure on data of your own:\n\n  ", _command(row)
+        f"{what} comes without its answers. Measure on data of your own:\n\n  ", _command(row)
     )
 
 

@@ -13,14 +13,17 @@ from assistant.sanitize import clean
 from assistant.tui.keys import INPUT_KEYS, bindings
 from assistant.tui.messages import PromptSubmitted
 from assistant.tui.widgets.completions import Completions, hints_for
+from assistant.tui.widgets.quiet_line import QuietLine
+
+_DIGITS = frozenset("123456789")
 
 
 class PromptInput(TextArea):
-    """A text area that sends on Enter. The hints above it belong to it."""
+    """A text area that sends on Enter. The hints above it belong to it, and the question by digits."""
 
     BINDINGS = bindings(INPUT_KEYS)
 
-    def __init__(self, completions: Completions) -> None:
+    def __init__(self, completions: Completions, quiet: QuietLine) -> None:
         super().__init__(
             soft_wrap=True,
             tab_behavior="focus",
@@ -30,6 +33,7 @@ class PromptInput(TextArea):
             id="prompt",
         )
         self._completions = completions
+        self._quiet = quiet
         self._history: list[str] = []
         self._place: int | None = None
         self._draft = ""
@@ -122,6 +126,11 @@ class PromptInput(TextArea):
         # The keys of this widget act here, in the order they came. Left to Textual, a binding
         # would act before letters that arrived in the same burst are in the text.
         self._refresh_hints()
+        if event.key in _DIGITS and self._quiet.can_pick(int(event.key)):
+            self._quiet.pick(int(event.key))
+            event.stop()
+            event.prevent_default()
+            return
         for binding in self._keys_now().key_to_bindings.get(event.key, ()):
             if await self.app.run_action(binding.action, self):
                 event.stop()

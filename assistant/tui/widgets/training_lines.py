@@ -112,6 +112,8 @@ def facts(one: Watched, width: int, now: datetime) -> Content:
         lines.append(_words((steps, f"epoch {one.last.epoch:.2f}", *_losses(one))))
     if one.standing == "done" and one.adapter:
         lines.append(_result(one))
+    if one.decision:
+        lines += [Content(one_line(f"{one.decision}: {reason}")) for reason in one.reasons]
     lines += _errors(one)
     return Content("\n").join(lines)
 
@@ -177,6 +179,7 @@ def _settings(one: Watched) -> list[str]:
     minutes = given.get("max_minutes") or (wanted.minutes if wanted else None)
     augment = given.get("augment", wanted.augment if wanted else False)
     parts = [
+        "by feedback" if one.refines else "",
         _technique(one),
         f"about {minutes:g} minutes" if isinstance(minutes, int | float) else "",
         "other wordings each epoch" if augment else "",
@@ -213,11 +216,19 @@ def said_lines(one: Watched) -> Content:
 
 def news_of(one: Watched) -> Note:
     """Return title, words and weight of the note about a training that ended."""
+    if one.refines and one.standing == "done" and one.decision:
+        return _verdict(one)
     if one.standing == "done" and one.adapter:
         found = _scores(one)
         few = f" against {number(found[2])} few-shot" if found and found[2] is not None else ""
         worth = f"{found[0]} {number(found[1])}{few}" if found else "It was not measured"
         what = "it is in use now" if one.in_use else "/adapters to use it"
+        if found is None and one.error:
+            return (
+                f"adapter {one_line(one.adapter)} trained",
+                f"{one_line(one.error[0])} {what}",
+                "warning",
+            )
         return f"adapter {one_line(one.adapter)} trained", f"{worth}; {what}", "information"
     task = one_line(one.task)
     if one.standing == "stopped":
@@ -227,6 +238,15 @@ def news_of(one: Watched) -> Note:
     if one.standing == "done":
         return f"Training for {task} finished", "Its adapter is gone.", "warning"
     return f"Training for {task} {title}", f"{why} /train shows more.".strip(), "error"
+
+
+def _verdict(one: Watched) -> Note:
+    """Return the note about a refinement that was decided."""
+    why = " ".join(map(one_line, one.reasons))
+    name = one_line(one.adapter)
+    if one.decision == "promoted":
+        return f"{name} is in use now", f"{why} /adapters can roll it back.", "information"
+    return f"{name} was refused", f"{why} What was in use stays.", "warning"
 
 
 def counts_of(all_: Sequence[Watched]) -> str:
