@@ -30,8 +30,11 @@ from assistant.types import Decoding, Message
 SHIPPED = sorted(path.parent for path in shipped("adapters").glob("*/*/*/adapter_config.json"))
 MOST = 16
 """Tokens of an answer."""
-NATS_A_TOKEN = 0.35
-"""The lean engine computes with the file's 4-bit weights, PEFT here with what they stand for in 32 bits."""
+NATS_A_TOKEN = 0.25
+"""How far log-probabilities may lie apart; 0.08 was the most that was measured (default model, 2026-11-25).
+
+The lean engine rounds while it computes with the file's 4-bit weights, PEFT here takes them in 32 bits.
+"""
 
 STORY = (
     "The bakery in Mill Street burned down on Friday night. Nobody was hurt. The owner, Ada Lund, says that she "
@@ -40,7 +43,7 @@ STORY = (
 TURNS = {
     "classification": [
         "Is this review positive or negative?\n\nThe zip broke on the first day and nobody answers.",
-        "Topic, sport or politics?\n\nThe keeper held two penalties in the last minute.",
+        "Sport or politics?\n\nThe keeper held two penalties in the last minute.",
         "这条评论是正面还是负面的？\n\n房间很干净，早餐也好吃，下次还来。",
     ],
     "translation": [

@@ -27,7 +27,7 @@ PAIR = ("translation", "summarization")
 @pytest.fixture
 def slow_typing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the test time while a text is taken as still being typed."""
-    monkeypatch.setattr(chat_base, "_TYPING_S", 1.0)
+    monkeypatch.setattr(chat_base, "_TYPING_S", 2.0)
 
 
 async def asked(app: Driver) -> None:
@@ -155,8 +155,15 @@ async def test_stopping_the_turn_closes_the_question() -> None:
         await app.sees("You said: next")
 
 
-@pytest.mark.usefixtures("slow_typing")
-async def test_escape_while_the_question_waits_for_the_typing_stops_the_turn() -> None:
+async def test_escape_while_the_question_waits_for_the_typing_stops_the_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    typed = asyncio.Event()
+
+    async def until_typed(self: chat_base.ChatBase) -> None:
+        await typed.wait()
+
+    monkeypatch.setattr(chat_base.ChatBase, "pause_in_typing", until_typed)
     async with opened(FakeSession(unsure=PAIR)) as app:
         app.chat.prompt.insert("draft")
         await app.chat.send("le chat")
@@ -164,7 +171,8 @@ async def test_escape_while_the_question_waits_for_the_typing_stops_the_turn() -
         await app.press("escape")
         await app.idle()
         await app.sees("■ stopped")
-        await app.pilot.pause(1.2)
+        typed.set()
+        await app.pilot.pause(0.2)
         assert app.app.screen is app.chat
         assert app.chat.prompt.text == "draft"
 

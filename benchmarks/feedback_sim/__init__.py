@@ -1,0 +1,1 @@
+"""A simulated user with hidden preferences, for ``benchmarks/feedback.py``."""
