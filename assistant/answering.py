@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from assistant import context
 from assistant.adapters.names import canonical
@@ -17,6 +18,7 @@ from assistant.calibration import Calibrations
 from assistant.config import Settings
 from assistant.engine.base import Engine
 from assistant.errors import AdapterError
+from assistant.own_labels import OwnLabels
 from assistant.parted import part
 from assistant.passages import Count, relevant
 from assistant.personal import PersonalShot, PersonalShots, request_language
@@ -64,6 +66,7 @@ class Plan:
             for this one are not among them).
         prompt_tokens: what the messages take.
         left_out_turns: earlier turns that did not fit.
+        own_labels: which of the user's judgements of labels count: none, those of other texts, or all.
     """
 
     request: Request
@@ -74,6 +77,7 @@ class Plan:
     prompt_version: str
     prompt_tokens: int
     left_out_turns: int
+    own_labels: Literal["none", "others", "all"] = "none"
 
     @property
     def watch(self) -> TranslationWatch | None:
@@ -98,12 +102,14 @@ class Planner:
         personal: PersonalShots | None = None,
         calibrations: Calibrations | None = None,
         shelf: Shelf | None = None,
+        own_labels: OwnLabels | None = None,
     ) -> None:
         self.prompts = prompts
         self.settings = settings
         self.personal = personal
         self.calibrations = calibrations or Calibrations()
         self.shelf = shelf
+        self.own_labels = own_labels
         self._chooser = chooser
 
     @property
@@ -158,6 +164,7 @@ class Planner:
             prompt_version=prompt.last.version,
             prompt_tokens=fitted.prompt_tokens,
             left_out_turns=fitted.left_out_turns,
+            own_labels=self._own_labels(options),
         )
 
     def again(
@@ -298,14 +305,15 @@ class Planner:
     ) -> list[PersonalShot]:
         """Return the user's own answers that go into the prompt.
 
-        Not in chat, where an exchange in front would be taken for something that was said, and not
-        with an adapter, which was trained on prompts without any.
+        Not in chat, where an exchange in front would be taken for something that was said. The answer to
+        the very same request is among them where the user asks, not where answers are measured.
         """
-        wanted = options.personal if options.personal is not None else self.settings.personal_shots
-        if self.personal is None or not wanted or task == "chat":
+        if self.personal is None or not self._own_wanted(options) or task == "chat":
             return []
-        if choice.strategy == "adapter" or self._wanted(options) == "zero_shot":
+        if self._wanted(options) == "zero_shot":
             return []
+        if request.labels and self.own_labels is not None:
+            return []  # all of them are weighed in, not three
         return self.personal.pick(
             text,
             task,
@@ -314,7 +322,17 @@ class Planner:
             context=context.previous_turn_text(earlier),
             labels=request.labels,
             pair=request.pair,
+            same=options.personal is None,
         )
+
+    def _own_wanted(self, options: AskOptions) -> bool:
+        return options.personal if options.personal is not None else self.settings.personal_shots
+
+    def _own_labels(self, options: AskOptions) -> Literal["none", "others", "all"]:
+        """Return which judgements of labels count; where answers are measured, not that of the text itself."""
+        if not self._own_wanted(options):
+            return "none"
+        return "all" if options.personal is None else "others"
 
     def _decoding(self, task: str, options: AskOptions) -> Decoding:
         """Return the task's decoding with settings, then the turn's own options on top."""
@@ -357,7 +375,7 @@ class _Prompt:
         self.last = self._prompts.render(
             self._task,
             self._request.text,
-            strategy=self._choice.strategy if shots else "zero_shot",
+            strategy="few_shot" if shots else "zero_shot",
             lang=self._request.lang,
             variables=self._request.variables,
             history=history,
@@ -421,20 +439,20 @@ def _about_the_question(request: Request, count: Count, room: int) -> Request:
 
 def _as_shown(choice: Choice, shown: int) -> Choice:
     """Return the choice with what became of it: long texts leave no room for examples."""
-    if choice.strategy != "few_shot" or shown or not (choice.shots or choice.personal):
+    if shown or not (choice.shots or choice.personal):
         return choice
     reason = f"{choice.reason}; left out, the window had no room for them"
     return replace(choice, reason=reason, personal=())
 
 
 def _with_own(choice: Choice, own: Sequence[PersonalShot]) -> Choice:
-    """Return the choice with the user's own answers: they make a prompt few-shot."""
+    """Return the choice with the user's own answers: they make a prompt without an adapter few-shot."""
     if not own:
         return choice
     count = "an answer of yours" if len(own) == 1 else f"{len(own)} answers of yours"
     return replace(
         choice,
-        strategy="few_shot",
+        strategy="adapter" if choice.strategy == "adapter" else "few_shot",
         reason=f"{choice.reason}; with {count} to similar turns",
         personal=tuple(one.feedback_id for one in own),
     )

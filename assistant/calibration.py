@@ -73,7 +73,7 @@ class Calibration:
     def corrected(self, views: Sequence[Mapping[str, float]]) -> dict[str, float]:
         """Return the probabilities of the labels from their log-probabilities in each view."""
         logits = {
-            label: self.bias[_name(label)]
+            label: self.bias[label_name(label)]
             + sum(weight * view[label] for weight, view in zip(self.weights, views, strict=False))
             for label in views[0]
         }
@@ -107,7 +107,7 @@ class Calibrations:
 
 def label_set(labels: Sequence[str]) -> tuple[str, ...]:
     """Return labels in the form in which sets are compared."""
-    return tuple(sorted({_name(label) for label in labels}))
+    return tuple(sorted({label_name(label) for label in labels}))
 
 
 def fit(
@@ -135,7 +135,7 @@ def fit(
     if len(views) < LEAST_EXAMPLES:
         raise ValueError(f"{len(views)} examples are too few: {LEAST_EXAMPLES} are needed")
     logs = np.array([[_normalized(view, names) for view in one] for one in views])
-    right = np.array([names.index(_name(target)) for target in targets])
+    right = np.array([names.index(label_name(target)) for target in targets])
     part = np.random.default_rng(0).permutation(len(right)) % folds
     views_used, pull, corrected = _best_fit(logs, right, part)
     # The likeliest probabilities are not the best calibrated ones: rare bad misses make them timid.
@@ -182,13 +182,14 @@ def _key(row: Calibration) -> tuple[str, str | None, str, tuple[str, ...]]:
     return (row.model, row.adapter, row.way, tuple(row.labels))
 
 
-def _name(label: str) -> str:
+def label_name(label: str) -> str:
+    """Return a label in the form in which labels are compared."""
     return " ".join(label.casefold().split())
 
 
 def _normalized(view: Mapping[str, float], names: Sequence[str]) -> Floats:
     """Return log-probabilities among the labels alone, in the order of ``names``."""
-    values = {_name(label): value for label, value in view.items()}
+    values = {label_name(label): value for label, value in view.items()}
     logs = np.array([values[name] for name in names])
     return np.asarray(logs - logs.max() - math.log(np.exp(logs - logs.max()).sum()))
 

@@ -21,10 +21,18 @@ _BARE = {
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """One probability a label, summing to 1."""
+    """One probability a label, summing to 1.
+
+    Attributes:
+        calibrated: a correction that was fitted for these labels is in it.
+        model: the same before what the user said was weighed in.
+        own_texts: how many judgements of the user were.
+    """
 
     chances: dict[str, float]
     calibrated: bool
+    model: dict[str, float] | None = None
+    own_texts: int = 0
 
     @property
     def best(self) -> str:
@@ -33,6 +41,18 @@ class Labelled:
 
 
 def classify(plan: Plan, planner: Planner, engine: Engine) -> Labelled:
+    """Return the probabilities of the plan's labels, with what the user said of such texts weighed in."""
+    found = by_model(plan, planner, engine)
+    if planner.own_labels is None or plan.own_labels == "none":
+        return found
+    same = plan.own_labels == "all"
+    weighed = planner.own_labels.weigh(plan.request.text, found.chances, engine, same=same)
+    if not weighed.texts:
+        return found
+    return Labelled(weighed.chances, found.calibrated, found.chances, weighed.texts)
+
+
+def by_model(plan: Plan, planner: Planner, engine: Engine) -> Labelled:
     """Return the probabilities of the plan's labels, corrected where a correction fits."""
     calibration = planner.calibrations.find(
         engine.info.model, plan.choice.adapter, way_of(plan), plan.request.labels

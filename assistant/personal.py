@@ -15,6 +15,7 @@ from math import sqrt
 
 from assistant import understand
 from assistant.engine.base import Engine
+from assistant.passages import bm25, terms_of
 from assistant.prompts import Example
 from assistant.store.feedback import WantedAnswer
 
@@ -69,17 +70,27 @@ class PersonalShots:
         labels: Sequence[str] = (),
         pair: str | None = None,
         most: int = MOST,
+        same: bool = False,
     ) -> list[PersonalShot]:
         """Return the nearest of the user's answers, the nearest last; none where none is near.
 
         Args:
             labels: what the turn's answer must be one of; other answers would lead astray.
             pair: direction of a translation; answers in another one are left out.
+            same: the answer to the very same request too; where answers are measured it would give them away.
         """
         newest = [one for one in self._answers() if one.task == task][-_CONSIDERED:]
         if len(newest) > _READ:
-            newest.sort(key=lambda one: -_alike(one.text, text))
-        fitting = (one for one in newest if _fits(one, text, lang, labels, pair))
+            alike = [_alike(one.text, text) for one in newest]
+            if pair is not None:
+                alike = [a + b for a, b in zip(alike, _shared_words(text, newest), strict=True)]
+            order = sorted(range(len(newest)), key=lambda at: -alike[at])
+            newest = [newest[at] for at in order]
+        fitting = (
+            one
+            for one in newest
+            if _fits(one, lang, labels, pair) and (same or one.text.strip() != text.strip())
+        )
         usable = sorted(islice(fitting, _READ), key=lambda one: one.feedback_id)
         if not usable:
             return []
@@ -88,6 +99,8 @@ class PersonalShots:
             (_about(text), None), [(_about(one.text), None) for one in usable], engine
         )
         near = [(whole + part) / 2 for whole, part in zip(near, about, strict=True)]
+        if pair is not None:
+            near = [a + b for a, b in zip(near, _shared_words(text, usable), strict=True)]
         ranked = sorted(zip(near, usable, strict=True), key=lambda item: -item[0])
         return [
             PersonalShot(one.feedback_id, Example(one.text, one.answer, lang), float(cosine))
@@ -96,14 +109,23 @@ class PersonalShots:
         ]
 
 
-def _fits(one: WantedAnswer, text: str, lang: str, labels: Sequence[str], pair: str | None) -> bool:
+def _fits(one: WantedAnswer, lang: str, labels: Sequence[str], pair: str | None) -> bool:
     return (
-        one.text.strip() != text.strip()  # it would give the answer away
-        and len(one.text) + len(one.answer) <= _LONGEST
+        len(one.text) + len(one.answer) <= _LONGEST
         and (not labels or one.answer in labels)
         and request_language(one.text) == lang
         and (pair is None or _direction(one.text) == pair)
     )
+
+
+def _shared_words(text: str, answers: Sequence[WantedAnswer]) -> list[float]:
+    """Return how many of a text's words each answer's text has, rare ones above all, 0 to 1 (BM25).
+
+    In a translation the user's words for the same things are what an example has to show.
+    """
+    wanted = terms_of(_about(text))
+    *scores, all_of_them = bm25([*(terms_of(_about(one.text)) for one in answers), wanted], wanted)
+    return [min(1.0, score / max(all_of_them, 1e-6)) for score in scores]
 
 
 def _alike(one: str, other: str) -> float:

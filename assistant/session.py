@@ -33,10 +33,11 @@ from assistant.events import (
     TurnStarted,
 )
 from assistant.explain import explain_turn
-from assistant.label_scoring import classify
+from assistant.label_scoring import Labelled, classify
 from assistant.long_texts import by_sections
 from assistant.models.catalog import CatalogEntry, load_catalog, lookup
 from assistant.models.installed import installed_names
+from assistant.own_labels import OwnLabels
 from assistant.paths import Paths, user_paths
 from assistant.personal import PersonalShots
 from assistant.prompts import Prompts
@@ -48,6 +49,7 @@ from assistant.store.store import Store
 from assistant.strategy import Chooser
 from assistant.tasks import TASKS
 from assistant.types import (
+    Choice,
     Feedback,
     FinishReason,
     Generation,
@@ -123,9 +125,11 @@ class Session:
         personal: PersonalShots | None = None,
         calibrations: Calibrations | None = None,
         shelf: Shelf | None = None,
+        own_labels: OwnLabels | None = None,
     ) -> None:
         self._reload = reload
         self._shelf = shelf
+        self._own_labels = own_labels
         self._chooser = chooser or Chooser()
         self._personal = personal
         self._calibrations = calibrations
@@ -146,6 +150,7 @@ class Session:
             self._personal,
             self._calibrations,
             self._shelf,
+            self._own_labels,
         )
 
     # -- turns ---------------------------------------------------------------------------------
@@ -267,6 +272,7 @@ class Session:
             personal=self._personal,
             calibrations=self._calibrations,
             shelf=self._shelf if adapters else None,
+            own_labels=self._own_labels,
         )
 
     def prefer(
@@ -468,6 +474,7 @@ class Session:
             turn,
             answer=answer,
             probabilities=found.chances,
+            choice=_with_labels(turn.choice, found),
             usage=replace(turn.usage, completion_tokens=engine.count_text_tokens(answer)),
             state="done",
             finish_reason="stop",
@@ -561,6 +568,15 @@ def _closing(pieces: Iterator[Generation]) -> Iterator[None]:
     finally:
         if isinstance(pieces, Generator):
             pieces.close()
+
+
+def _with_labels(choice: Choice | None, found: Labelled) -> Choice | None:
+    """Return the choice with what the model alone said, where the user's judgements were weighed in."""
+    if choice is None or not found.own_texts or found.model is None:
+        return choice
+    count = "a label" if found.own_texts == 1 else f"{found.own_texts} labels"
+    reason = f"{choice.reason}; weighed with {count} of yours"
+    return replace(choice, reason=reason, model_labels=found.model)
 
 
 def _planned(turn: Turn, plan: Plan) -> Turn:

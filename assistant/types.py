@@ -71,7 +71,8 @@ class Choice:
 
     ``shots`` is how many examples a few-shot prompt shows; ``nearest`` picks those most like the turn.
     ``personal`` are the numbers of the feedback whose answers stood among them, ``personal_at`` where the
-    first of those stands in the messages sent.
+    first of those stands in the messages sent. ``model_labels`` is what the model alone said of the labels,
+    one probability each, where the user's own judgements were weighed in.
     """
 
     strategy: Strategy
@@ -81,6 +82,7 @@ class Choice:
     nearest: bool = False
     personal: tuple[int, ...] = ()
     personal_at: int = 0
+    model_labels: dict[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

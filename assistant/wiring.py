@@ -17,6 +17,7 @@ from assistant.engine.opening import EngineOptions
 from assistant.errors import ModelNotInstalled
 from assistant.measured import Measurement, of_evaluation, read_measurements
 from assistant.models.resolve import ModelFiles, resolve
+from assistant.own_labels import OwnLabels
 from assistant.paths import Paths, shipped, user_paths
 from assistant.personal import PersonalShots
 from assistant.prompts import Prompts
@@ -65,6 +66,7 @@ def make_session(
         personal=PersonalShots(store.wanted_answers, router.nearness),
         calibrations=make_calibrations(paths),
         shelf=Shelf(Registry(paths)),
+        own_labels=OwnLabels(store.labelled_texts, router.points),
     )
 
 

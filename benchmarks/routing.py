@@ -22,6 +22,8 @@ from typing import Any
 
 import numpy as np
 
+from assistant.router.guard import CHECK_TURNS
+
 TEXTS = Path(__file__).resolve().parent / "texts"
 RESULTS = Path(__file__).resolve().parent / "results"
 Row = dict[str, Any]
@@ -52,7 +54,7 @@ def main() -> int:
     loaded = make_loader(settings, user_paths()).get()
     engine = Remembering(loaded)
     sets = {
-        "check set": read(TEXTS / "routing_check.jsonl"),
+        "check set": read(CHECK_TURNS),
         "first check set": read(TEXTS / "routing_check_first.jsonl"),
     }
     for file in given.turns:

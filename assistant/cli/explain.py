@@ -54,6 +54,7 @@ def command(turn_id: str, stored: bool, as_json: bool) -> None:
             "model": turn.model,
             "prompt_version": turn.prompt_version,
             "probabilities": turn.probabilities,
+            "model_probabilities": turn.choice.model_labels if turn.choice else None,
             "unsure": unsure(turn.probabilities) if turn.probabilities is not None else None,
             "sent": [{"role": m.role, "content": m.content} for m in turn.sent],
         }

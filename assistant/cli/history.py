@@ -103,7 +103,10 @@ def rename(conversation_id: str, title: Sequence[str]) -> None:
 @click.argument("conversation_ids", metavar="ID...", nargs=-1, required=True)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def delete(conversation_ids: Sequence[str], yes: bool) -> None:
-    """Delete conversations for good, with the feedback on them."""
+    """Delete conversations for good, with the feedback on them.
+
+    To leave no trace in the files either: assistant privacy ID --erase.
+    """
     with open_store() as store:
         found = {item.id: item for item in map(store.conversation, conversation_ids)}
         if not yes and not _confirmed(list(found.values())):

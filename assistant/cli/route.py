@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 @click.option("-m", "--model", help="Catalogue name, folder, GGUF file or hub id.")
 @click.option("--light", is_flag=True, help="Use the small first stage alone, without a model.")
 @click.option("--why", is_flag=True, help="Say which parts of the turn speak for and against.")
+@click.option("--taught", is_flag=True, help="List what you taught, and how much each counts.")
 @click.option("--fit", is_flag=True, help="Train the router for this model (some minutes), once.")
 @click.option("--adapter", is_flag=True, help="With --fit: train an adapter too (an hour or more).")
 @json_option
@@ -49,6 +50,7 @@ def command(
     model: str | None,
     light: bool,
     why: bool,
+    taught: bool,
     fit: bool,
     adapter: bool,
     as_json: bool,
@@ -61,6 +63,11 @@ def command(
         raise UsageError("Give TEXT or --batch, not both.")
     if batch is not None and why:
         raise UsageError("--why explains one turn.", "Give it without --batch.")
+    if taught:
+        if text or batch is not None or why:
+            raise UsageError("--taught lists; it routes nothing.", "Give it alone.")
+        _list_taught(model, light, as_json)
+        return
     if adapter and not fit:
         raise UsageError("--adapter goes with --fit.", "Like: assistant route --fit --adapter")
     rows = _rows(batch) if batch is not None else None
@@ -83,6 +90,30 @@ def command(
     if reasons:
         click.echo("")
         _print_reasons(reasons, route.task)
+
+
+def _list_taught(model: str | None, light: bool, as_json: bool) -> None:
+    from assistant.sanitize import clean
+
+    with open_store() as store:
+        router, engine = _router(model, light, store)
+        lessons = router.taught(engine)
+    if as_json:
+        rows = [
+            {"input": one.text, "context": one.context, "task": one.task, "counts": one.strength}
+            for one in lessons
+        ]
+        print_json(rows)
+        return
+    if not lessons:
+        note("No route was corrected yet. How to: assistant feedback add --help")
+        return
+    for one in lessons:
+        click.echo(f"{one.strength:6.0%}  {one.task:<16}{clean(' '.join(one.text.split()))[:70]}")
+    note(
+        "Below 100 %: more would take other turns along. The corrected turn itself always follows you.\n"
+        "To take one back: assistant feedback list --kind route, then: assistant feedback delete N"
+    )
 
 
 _TOGETHER = 64
@@ -125,7 +156,12 @@ def _router(model: str | None, light: bool, store: Store) -> tuple[Router, Engin
 def _fit(model: str | None, adapter: bool) -> None:
     """Train the classifier for a model that ships without one, and keep it in the cache."""
     from assistant.router.head import HEAD_FILE, save_head
-    from assistant.training.router_head import SHIPPED_TURNS, read_labelled, train_head
+    from assistant.training.router_head import (
+        SHIPPED_TURNS,
+        read_labelled,
+        train_head,
+        write_guard,
+    )
 
     with open_store() as store:
         router, engine = _router(model, False, store)
@@ -136,16 +172,18 @@ def _fit(model: str | None, adapter: bool) -> None:
         head = _fit_adapter(engine, model, turns, folder)
         accuracy = head.about["held_out_accuracy"]
     else:
-        with _reading_bar(len(turns)) as advance:
+        with _reading_bar(f"{len(turns)} turns") as advance:
             head = train_head(engine, turns, advance)
         accuracy = head.about["cross_validated_accuracy"]
     save_head(head, folder / HEAD_FILE)
+    with _reading_bar("the check set") as advance:
+        write_guard(engine, head, folder, advance)
     note(f"Right on {accuracy:.1%} of turns it was not trained on. Saved.")
 
 
 @contextmanager
-def _reading_bar(count: int) -> Iterator[Callable[[float], None]]:
-    label = f"Reading {count} turns"
+def _reading_bar(what: str) -> Iterator[Callable[[float], None]]:
+    label = f"Reading {what}"
     with click.progressbar(length=1000, label=label, file=sys.stderr) as bar:
         yield lambda share: bar.update(int(share * 1000) - bar.pos)
 
@@ -165,7 +203,7 @@ def _fit_adapter(engine: Engine, name: str | None, turns: list[LabelledTurn], fo
     sys.stderr.write("\n")
     engine.unload_adapter(ADAPTER)
     engine.load_adapter(ADAPTER, folder)
-    with _reading_bar(len(turns)) as advance:
+    with _reading_bar(f"{len(turns)} turns") as advance:
         return head_with(engine, turns, trained, settings, advance)
 
 

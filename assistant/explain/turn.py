@@ -48,11 +48,7 @@ def _lines(turn: Turn, reasons: Reasons | None) -> Iterator[str]:
                 yield f"- “{_shown(request)}” → “{_shown(answer)}”"
             yield ""
     if turn.probabilities:
-        yield "| label | probability |"
-        yield "|---|---|"
-        for label, chance in ranked(turn.probabilities):
-            yield f"| {_shown(label)} | {chance:.1%} |"
-        yield ""
+        yield from _labels(turn.probabilities, turn.choice.model_labels if turn.choice else None)
         if unsure(turn.probabilities):
             yield unsure_note(turn.probabilities)
             yield ""
@@ -64,6 +60,16 @@ def _lines(turn: Turn, reasons: Reasons | None) -> Iterator[str]:
     )
     if turn.left_out_turns:
         yield f"{turn.left_out_turns} earlier turns did not fit the window and were left out."
+
+
+def _labels(chances: Mapping[str, float], alone: Mapping[str, float] | None) -> Iterator[str]:
+    """Tell the labels' probabilities, beside those of the model alone where the user's word is in them."""
+    yield "| label | probability |" + (" the model alone |" if alone else "")
+    yield "|---|---|" + ("---|" if alone else "")
+    for label, chance in ranked(chances):
+        before = f" {alone.get(label, 0.0):.1%} |" if alone else ""
+        yield f"| {_shown(label)} | {chance:.1%} |{before}"
+    yield ""
 
 
 def _personal_shots(turn: Turn) -> Iterator[tuple[str, str]]:

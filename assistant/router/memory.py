@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from assistant.router.guard import SAME, Guard
 from assistant.router.head import Background, Floats
 
 SHARPNESS = 20.0
@@ -24,6 +25,12 @@ STRENGTH = 200.0
 
 EXAMPLE_STRENGTH = 3.0
 """How much an example of a user's own task counts, in corrections: there are ten of them for a whole task."""
+
+HARMED_FROM = 0.35
+"""Votes of lessons against a turn, per vote for what was known there, from which on it counts as harmed.
+
+At 1 a shipped turn would be lost. Turns like it that the classifier is less sure of are lost before.
+"""
 
 _WEAKEST = 1 / 64
 _FAR = 0.5
@@ -73,7 +80,7 @@ def weigh(
     points = np.stack([where for _, where in lessons])
     strengths = np.array([lesson.strength for lesson, _ in lessons])
     votes = STRENGTH * strengths * _fall_off(points @ point)
-    shares = votes / (votes.sum() + _known(point, background))
+    shares = votes / (votes.sum() + known_votes(point, background))
     own = 1.0 - float(shares.sum())
     tasks = [*scores, *(lesson.task for lesson, _ in lessons if lesson.task not in scores)]
     taught = {task: own * scores.get(task, 0.0) for task in dict.fromkeys(tasks)}
@@ -87,7 +94,7 @@ def _fall_off(cosines: Floats) -> Floats:
     return weights
 
 
-def _known(point: Floats, background: Background | None) -> float:
+def known_votes(point: Floats, background: Background | None) -> float:
     """Return the votes for what the classifier says."""
     if background is None:
         return _floor(_FAR_LIGHT)
@@ -108,27 +115,40 @@ def crowd_of(points: Floats) -> Floats:
 
 
 class Bound:
-    """Admits lessons one by one, each as strong as it may be without harm to the shipped turns.
+    """Admits lessons one by one, each as strong as it may be without harm to what was right before.
 
-    Each shipped turn is looked at as if it came up anew: its own vote is left out.
+    Two sets are looked at: the turns that ship with the classifier, each as if it came up anew (its own vote is
+    left out), and a guard, on which what is lost is counted as it would be lost.
     """
 
-    def __init__(self, background: Background, tasks: Sequence[str], most: float = 0.0) -> None:
-        """``most``: the share of shipped turns that all lessons together may take to a wrong task."""
+    def __init__(
+        self,
+        background: Background | None,
+        tasks: Sequence[str],
+        most: float = 0.0,
+        guard: Guard | None = None,
+    ) -> None:
+        """``most``: the share of either set's turns that all lessons together may harm."""
         self._background = background
-        self._right = np.array(tasks)[background.labels]
+        self._tasks = list(tasks)
         self._most = most
-        self._against: Floats = np.zeros(len(self._right), dtype=np.float32)
-        self._for: Floats = np.zeros(len(self._right), dtype=np.float32)
+        self._guard = guard
+        count = 0 if background is None else len(background.labels)
+        self._right = np.array(tasks)[background.labels] if background is not None else None
+        self._now = _Votes(
+            np.zeros(count, dtype=np.float32),
+            np.zeros(count, dtype=np.float32),
+            np.zeros((0 if guard is None else len(guard), len(tasks)), dtype=np.float32),
+        )
 
     @property
     def harm(self) -> float:
-        """The share of shipped turns that the lessons take to a wrong task."""
-        return self._harm(self._against, self._for)
+        """The share of shipped turns that the lessons harm, or of the guard's, whichever is more."""
+        return max(self._harms(self._now))
 
     def admit(self, lesson: Lesson, point: Floats) -> float:
         """Take a lesson in; return the strength it may have, 0 if any would do harm."""
-        before = self.harm
+        before = self._harms(self._now)
         strength = lesson.strength
         while strength >= _WEAKEST and not self._fits(lesson, point, strength, before):
             strength /= 2
@@ -139,15 +159,47 @@ class Bound:
 
     def add(self, lesson: Lesson, point: Floats) -> None:
         """Take a lesson in as it is."""
-        self._against, self._for = self._with(lesson, point, lesson.strength)
+        self._now = self._with(lesson, point, lesson.strength)
 
-    def _fits(self, lesson: Lesson, point: Floats, strength: float, before: float) -> bool:
-        return self._harm(*self._with(lesson, point, strength)) <= max(self._most, before)
+    def _fits(
+        self, lesson: Lesson, point: Floats, strength: float, before: tuple[float, float]
+    ) -> bool:
+        after = self._harms(self._with(lesson, point, strength))
+        return all(now <= max(self._most, then) for now, then in zip(after, before, strict=True))
 
-    def _with(self, lesson: Lesson, point: Floats, strength: float) -> tuple[Floats, Floats]:
-        votes = _fall_off(self._background.points @ point) * np.float32(STRENGTH * strength)
-        wrong = self._right != lesson.task
-        return self._against + votes * wrong, self._for + votes * ~wrong
+    def _with(self, lesson: Lesson, point: Floats, strength: float) -> _Votes:
+        against, favour, on_guard = self._now.against, self._now.favour, self._now.on_guard
+        if self._background is not None:
+            votes = _fall_off(self._background.points @ point) * np.float32(STRENGTH * strength)
+            wrong = self._right != lesson.task
+            against, favour = against + votes * wrong, favour + votes * ~wrong
+        if self._guard is not None:
+            cosines = self._guard.cosines(point)
+            votes = _fall_off(cosines) * np.float32(STRENGTH * strength) * (cosines < SAME)
+            at = self._column(lesson.task)
+            on_guard = np.pad(on_guard, ((0, 0), (0, max(0, at + 1 - on_guard.shape[1]))))
+            on_guard[:, at] += votes
+        return _Votes(against, favour, on_guard)
 
-    def _harm(self, against: Floats, favour: Floats) -> float:
-        return float((against > self._background.crowd + _floor(_FAR) + favour).mean())
+    def _column(self, task: str) -> int:
+        if task not in self._tasks:
+            self._tasks.append(task)
+        return self._tasks.index(task)
+
+    def _harms(self, votes: _Votes) -> tuple[float, float]:
+        shipped = lost = 0.0
+        if self._background is not None:
+            held = self._background.crowd + _floor(_FAR) + votes.favour
+            shipped = float((votes.against > HARMED_FROM * held).mean())
+        if self._guard is not None:
+            lost = self._guard.lost(votes.on_guard)
+        return shipped, lost
+
+
+@dataclass(frozen=True, slots=True)
+class _Votes:
+    """The lessons' votes: on each shipped turn against and for its task, on the guard's by task."""
+
+    against: Floats
+    favour: Floats
+    on_guard: Floats

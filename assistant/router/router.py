@@ -17,8 +17,9 @@ import numpy as np
 
 from assistant.engine.base import Engine, Reading
 from assistant.errors import AdapterError
+from assistant.router.guard import GUARD_FILE, Guard, light_guard, load_guard
 from assistant.router.head import ADAPTER_FILE, HEAD_FILE, Floats, Head, load_head, normalized
-from assistant.router.memory import Bound, Lesson, Verdict, weigh
+from assistant.router.memory import Bound, Lesson, Verdict, known_votes, weigh
 from assistant.router.ngrams import BUCKETS, ngram_features
 from assistant.router.reading import token_limit, turn_text
 from assistant.router.why import Part, explain_parts
@@ -30,6 +31,9 @@ ADAPTER = "router"
 
 MOST_HARM = 0.005
 """The share of shipped turns that lessons may take to a wrong task (half a point of accuracy)."""
+
+_WORD_GIVEN = 50.0
+"""How strong a lesson is for the very turn it is about: more than all that ships together."""
 
 _LIGHT = "light.safetensors"
 _ASKED_ABOUT = 0.15
@@ -87,6 +91,7 @@ class Router:
         self._loaded: dict[Path, Head | None] = {}
         self._vectors: dict[_Key, Floats] = {}
         self._admitted: _Admitted | None = None
+        self._guards: dict[str, Guard | None] = {}
         self._admitting = threading.Lock()
         self._broken: set[Path] = set()
 
@@ -112,14 +117,18 @@ class Router:
         rows = stage.features(turns, progress)
         if len(turns) == 1:  # whoever routes one turn may ask what is near to it
             self._remember({(stage.name, *turns[0]): stage.point(rows[0])})
-        return [_route(stage, stage.judge(row, taught)) for row in rows]
+        return [
+            _route(stage, stage.judge(row, _with_word_given(taught, *turn)))
+            for row, turn in zip(rows, turns, strict=True)
+        ]
 
     def explain(
         self, text: str, context: str | None = None, engine: Engine | None = None
     ) -> Reasons:
         """Return why ``text`` is routed as it is; some dozens of reads of the turn."""
         stage = self._stage(engine)
-        taught = self._taught(stage)
+        lessons = self._taught(stage)
+        taught = _with_word_given(lessons, text, context)
         row = stage.features([(text, context)])[0]
         verdict = stage.judge(row, taught)
         shares = sorted(
@@ -127,7 +136,10 @@ class Router:
         )
 
         def score_all(turns: Sequence[tuple[str, str | None]]) -> list[dict[str, float]]:
-            return [stage.judge(each, taught).scores for each in stage.features(turns)]
+            return [
+                stage.judge(row, _with_word_given(lessons, *turn)).scores
+                for row, turn in zip(stage.features(turns), turns, strict=True)
+            ]
 
         parts = explain_parts(text, context, score_all)
         return Reasons(
@@ -151,6 +163,24 @@ class Router:
         point, *points = self._points(stage, lessons)
         return [float(point @ other) for other in points]
 
+    def points(
+        self, turns: Sequence[tuple[str, str | None]], engine: Engine | None, most: int
+    ) -> list[Floats | None]:
+        """Return where turns lie, vectors of length 1; ``None`` for those that were not read yet.
+
+        At most ``most`` are read now, the first ones; what was read before is remembered.
+        """
+        stage = self._stage(engine)
+        lessons = [Lesson(text, context, "") for text, context in turns]
+        keys = [(stage.name, *turn) for turn in turns]
+        missing = [key for key in dict.fromkeys(keys) if key not in self._vectors]
+        later = set(missing[most:])
+        at = [n for n, key in enumerate(keys) if key not in later]
+        found: list[Floats | None] = [None] * len(turns)
+        for n, point in zip(at, self._points(stage, [lessons[n] for n in at]), strict=True):
+            found[n] = point
+        return found
+
     # -- teaching ------------------------------------------------------------------------------
 
     def learn(self, text: str, context: str | None, task: str) -> None:
@@ -161,32 +191,37 @@ class Router:
         """Take back what was learned about this turn."""
         self._own[:] = [one for one in self._own if (one.text, one.context) != (text, context)]
 
+    def taught(self, engine: Engine | None = None) -> list[Lesson]:
+        """Return the corrections, oldest first, each as strong as it counts for turns like it."""
+        stage = self._stage(engine)
+        return [lesson for lesson, _ in self._corrections(stage)]
+
     def _taught(self, stage: _Stage) -> list[tuple[Lesson, Floats]]:
-        """Return lessons and own tasks' examples with their points; the lessons' harm is bounded."""
+        """Return own tasks' examples and the corrections with their points; the last say more (``_with_word_given``)."""
         examples = list(self._examples())
+        points = self._points(stage, examples)
+        return [*zip(examples, points, strict=True), *self._corrections(stage)]
+
+    def _corrections(self, stage: _Stage) -> list[tuple[Lesson, Floats]]:
+        """Return the corrections with their points; their harm is bounded."""
         lessons = list({(one.text, one.context): one for one in self._lessons()}.values())
-        if not lessons and not examples:
+        if not lessons:
             return []
-        points = dict(
-            zip([*lessons, *examples], self._points(stage, [*lessons, *examples]), strict=True)
-        )
+        points = dict(zip(lessons, self._points(stage, lessons), strict=True))
         with self._admitting:
-            lessons = self._bound(stage, lessons, points)
-        return [
-            *((one, points[replace(one, strength=1.0)]) for one in lessons),
-            *((one, points[one]) for one in examples),
-        ]
+            bounded = self._bound(stage, lessons, points)
+        return [(one, points[replace(one, strength=1.0)]) for one in bounded]
 
     def _bound(
         self, stage: _Stage, lessons: Sequence[Lesson], points: dict[Lesson, Floats]
     ) -> list[Lesson]:
         """Return the lessons, each as strong as it may be without harm to the rest (oldest first)."""
-        background = stage.head.background
-        if background is None:
-            return list(lessons)
         done = self._admitted
         if done is None or done.stage != stage.name or done.lessons != lessons[: len(done.lessons)]:
-            done = _Admitted(stage.name, Bound(background, stage.head.tasks, MOST_HARM))
+            head = stage.head
+            done = _Admitted(
+                stage.name, Bound(head.background, head.tasks, MOST_HARM, self._guard(stage))
+            )
             self._admitted = done
         for lesson in lessons[len(done.lessons) :]:
             strength = done.bound.admit(lesson, points[lesson])
@@ -195,6 +230,11 @@ class Router:
             done.lessons.append(lesson)
             done.kept.append(replace(lesson, strength=strength))
         return list(done.kept)
+
+    def _guard(self, stage: _Stage) -> Guard | None:
+        if stage.name not in self._guards:
+            self._guards[stage.name] = stage.guard()
+        return self._guards[stage.name]
 
     def _points(self, stage: _Stage, lessons: Sequence[Lesson]) -> list[Floats]:
         keys = [(stage.name, one.text, one.context) for one in lessons]
@@ -233,7 +273,7 @@ class Router:
             for folder in self._folders(engine.info.sha256):
                 head = self._load(folder / HEAD_FILE)
                 if head is not None and self._ready(engine, head, folder):
-                    return _ModelStage(head, engine)
+                    return _ModelStage(head, engine, folder)
         light = self._load(self._heads / _LIGHT)
         assert light is not None, "the light classifier ships with the program"
         return _LightStage(light)
@@ -285,6 +325,10 @@ class _LightStage:
             return background.point(row)
         return (row / max(float(np.linalg.norm(row)), 1e-6)).astype(np.float32)
 
+    def guard(self) -> Guard | None:
+        """Return what lessons must leave right."""
+        return light_guard(self.head, known_votes(np.zeros(BUCKETS, dtype=np.float32), None))
+
     def judge(self, row: Floats, taught: Sequence[tuple[Lesson, Floats]]) -> Verdict:
         return weigh(self.head.predict(row), self.point(row), taught, self.head.background)
 
@@ -294,10 +338,16 @@ class _ModelStage(_LightStage):
 
     source: Literal["model", "light"] = "model"
 
-    def __init__(self, head: Head, engine: Engine) -> None:
+    def __init__(self, head: Head, engine: Engine, folder: Path) -> None:
         super().__init__(head)
         self.name = engine.info.sha256
         self._engine = engine
+        self._guard_file = folder / GUARD_FILE
+
+    def guard(self) -> Guard | None:
+        if not self._guard_file.is_file():
+            return None
+        return load_guard(self._guard_file, lambda point: known_votes(point, self.head.background))
 
     def features(
         self,
@@ -340,6 +390,26 @@ def read_turns(
         found[at] = normalized(states, parts)
         done += len(at)
     return found
+
+
+def _with_word_given(
+    taught: list[tuple[Lesson, Floats]], text: str, context: str | None
+) -> list[tuple[Lesson, Floats]]:
+    """Return the lessons; one about this very turn counts in full and more, however weak it is for others."""
+    same = [at for at, (lesson, _) in enumerate(taught) if _alike(lesson, text, context)]
+    if not same:
+        return taught
+    found = list(taught)
+    lesson, point = found[same[-1]]  # what was said last
+    found[same[-1]] = (replace(lesson, strength=_WORD_GIVEN), point)
+    return found
+
+
+def _alike(lesson: Lesson, text: str, context: str | None) -> bool:
+    def plain(words: str | None) -> str:
+        return " ".join((words or "").split()).casefold()
+
+    return plain(lesson.text) == plain(text) and plain(lesson.context) == plain(context)
 
 
 def _route(stage: _Stage, verdict: Verdict) -> Route:

@@ -1,26 +1,33 @@
-"""All that the database holds of one conversation: found, and erased so that no byte of it stays.
+"""All that the database holds of one conversation: found, to be shown, exported or erased.
 
-Deleting a conversation takes its turns, messages and what was said of them along. Its words are in other
-places too: in answered examples of evaluations, in prompts of other conversations that showed one of its
-answers as an example, and in the parts of the file that SQLite has given up but not overwritten.
+What was said of a conversation goes with its turns. Its words are in other places too: in answered examples
+of evaluations, in prompts of other conversations that showed one of its answers as an example, and in what
+else the user did with the same text.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import re
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from assistant.errors import NotFound, StoreError, UsageError
+from assistant.errors import NotFound
 from assistant.store import conversations
 from assistant.store.connection import Connection
+from assistant.store.ids import MIN_PREFIX, is_id, new_id, readings
+from assistant.store.lookup import resolve
 from assistant.store.rows import to_json
 from assistant.types import Conversation
 
 LEAST_TELLING = 20
 """Characters from which on the same text elsewhere is no accident: many say "hello"."""
+
+_JUDGEMENT = re.compile(r"[fp]\d+")
 
 Row = dict[str, Any]
 
@@ -33,9 +40,10 @@ class Traces:
         conversation: ``None`` for one that was deleted before.
         requests: what the user asked in it.
         words: those, the answers, and what the user wrote about them.
-        changes: what undo keeps of edited and removed feedback and choices.
-        evaluated: answered examples of evaluations that asked the same.
-        quoting: turns of other conversations whose prompt shows an answer of this one as an example.
+        changes: what undo keeps of feedback and choices.
+        evaluated: answered examples of evaluations that are of it.
+        quoting: turns of other conversations whose prompt shows answers of this one as examples, and
+            which of its examples these are, counted from 0.
         elsewhere: other conversations in which a longer text of this one stands too (forks, copies).
         comparisons: side-by-side choices on such a text that belong to no conversation.
         running: whether a turn of it is being answered.
@@ -52,7 +60,7 @@ class Traces:
     route_corrections: tuple[Row, ...]
     preferences: tuple[Row, ...]
     evaluated: tuple[Row, ...]
-    quoting: tuple[str, ...]
+    quoting: Mapping[str, tuple[int, ...]]
     elsewhere: tuple[str, ...]
     comparisons: tuple[int, ...]
     running: bool
@@ -60,13 +68,29 @@ class Traces:
     @property
     def feedback_ids(self) -> frozenset[int]:
         """The numbers of the feedback on it, of what was removed too as far as undo knows it."""
-        gone = {int(one["row_id"]) for one in self.changes if one["about"] == "feedback"}
-        return frozenset({int(one["id"]) for one in self.feedback} | gone)
+        return _numbers(self.feedback, self.changes, "feedback")
 
     @property
-    def is_empty(self) -> bool:
-        """Whether the database holds nothing of it any more."""
-        return self.conversation is None and not (self.feedback or self.evaluated or self.changes)
+    def telling(self) -> frozenset[str]:
+        """The longer ones of its words."""
+        return _telling(self.words)
+
+    @property
+    def judged(self) -> bool:
+        """Whether anything was said of it that could be trained on."""
+        return bool(self.feedback or self.preferences)
+
+    def owns(self, row_id: object, text: object) -> bool:
+        """Whether a row of training data or of an evaluation is of it.
+
+        It has to ask the same. A short text may be somebody else's, so that there the row's id decides:
+        those made from feedback name the judgements (``example_types.Asked.id``).
+        """
+        if not isinstance(text, str) or text not in self.requests:
+            return False
+        choices = _numbers(self.preferences, self.changes, "preferences")
+        own = {f"f{number}" for number in self.feedback_ids} | {f"p{number}" for number in choices}
+        return len(text) >= LEAST_TELLING or not own.isdisjoint(_JUDGEMENT.findall(str(row_id)))
 
     def counts(self) -> dict[str, int]:
         """Return how much there is of everything that would be erased."""
@@ -78,32 +102,52 @@ class Traces:
             "route corrections": len(self.route_corrections),
             "choices between answers": len(self.preferences),
             "answered examples of evaluations": len(self.evaluated),
-            "prompts elsewhere that quote it": len(self.quoting),
+            "prompts elsewhere that show an answer": len(self.quoting),
         }
+
+
+def whole_id(db: Connection, given: str, deleted: Collection[str]) -> str:
+    """Return the id that ``given`` stands for, also one of ``deleted``, or any id that is whole.
+
+    Raises:
+        NotFound: there is none, or several begin so.
+    """
+    if given == "last":
+        return resolve(db, "conversations", given)
+    names = {str(row["id"]) for row in db.rows("SELECT id FROM conversations")} | set(deleted)
+    if given in names:
+        return given
+    for reading in readings(given):
+        found = sorted(name for name in names if name.startswith(reading))
+        if len(reading) >= MIN_PREFIX and len(found) == 1:
+            return found[0]
+        if len(reading) >= MIN_PREFIX and found:
+            raise NotFound(
+                f"{given!r} is the beginning of several conversations: {', '.join(found[:5])}",
+                "Give more characters of the one you mean.",
+            )
+    if is_id(given) and len(given) == len(new_id()):
+        return given  # deleted, and nothing names it any more
+    return resolve(db, "conversations", given)  # says why there is none
 
 
 def traces(db: Connection, conversation_id: str) -> Traces:
     """Return what there is of a conversation; needs the whole id, which may be that of a deleted one."""
     with db.transaction(write=False):
-        try:
-            conversation = conversations.get(db, conversation_id)
-            conversation_id = conversation.id
-        except NotFound:
-            conversation = None
+        here = db.row("SELECT 1 FROM conversations WHERE id = ?", (conversation_id,))
+        conversation = conversations.get(db, conversation_id) if here else None
         turns = db.rows("SELECT id, state FROM turns WHERE conversation_id = ?", (conversation_id,))
         turn_ids = [str(row["id"]) for row in turns]
-        feedback = _feedback(db, conversation_id)
-        preferences = _of_turns(db, "preferences", turn_ids)
         messages = _rows(
             db, "SELECT role, content FROM messages WHERE conversation_id = ?", (conversation_id,)
         )
+        feedback = _of_turns(db, "feedback", turn_ids, "snapshot")
+        changes = _of_turns(db, "feedback_changes", turn_ids, "before")
+        preferences = _of_turns(db, "preferences", turn_ids, "left_details", "right_details")
         requests = _requests(messages, feedback, preferences)
         words = requests | _said(messages, feedback, preferences)
-        telling = [word for word in words if len(word) >= LEAST_TELLING]
-        numbers = [int(one["id"]) for one in feedback]
-        changes = _changes(db, turn_ids, numbers)
-        removed = [int(one["row_id"]) for one in changes if one["about"] == "feedback"]
-        return Traces(
+        telling = _telling(words)
+        found = Traces(
             conversation_id,
             conversation,
             tuple(turn_ids),
@@ -112,152 +156,122 @@ def traces(db: Connection, conversation_id: str) -> Traces:
             len(messages),
             tuple(feedback),
             tuple(changes),
-            tuple(_route_corrections(db, turn_ids, numbers)),
+            tuple(_of_turns(db, "route_corrections", turn_ids)),
             tuple(preferences),
-            tuple(_evaluated(db, requests)),
-            tuple(_quoting(db, conversation_id, {*numbers, *removed})),
+            (),
+            {},
             tuple(_elsewhere(db, conversation_id, telling)),
             tuple(_comparisons(db, telling)),
             any(row["state"] == "running" for row in turns),
         )
+        return _with_traces_elsewhere(db, found)
 
 
-def erase(db: Connection, conversation_id: str, run_ids: Sequence[str]) -> tuple[Traces, bool]:
-    """Delete all that :func:`traces` finds, and the records of runs, in one transaction.
-
-    Returns:
-        what was erased, and whether the file was cleaned of what SQLite had only given up; it is not when
-        another program is reading it.
-
-    Raises:
-        UsageError: a turn of the conversation is being answered.
-    """
-    # Overwrites what is deleted from here on; what was left behind earlier goes with the vacuum.
-    db.rows("PRAGMA secure_delete = ON")
-    with db.transaction():
-        found = traces(db, conversation_id)
-        if found.running:
-            raise UsageError(
-                "A turn of this conversation is being answered.", "Stop it first, or wait for it."
-            )
-        _take_quotes_out(db, found)
-        for table, rows in (
-            ("evaluation_examples", found.evaluated),
-            ("feedback_changes", found.changes),
-            ("route_corrections", found.route_corrections),
-            ("feedback", found.feedback),
-            ("preferences", found.preferences),
-        ):
-            _delete(db, table, [one["id"] for one in rows])
-        _delete(db, "conversations", [found.conversation_id])
-        # Evaluations stay: their scores say nothing of the words, and what they answered is gone.
-        chosen = "(SELECT value FROM json_each(?))"
-        db.run(
-            f"UPDATE evaluations SET run_id = NULL WHERE run_id IN {chosen}", (to_json(run_ids),)
-        )
-        _delete(db, "runs", run_ids)
-        # A text index notes that something is gone, and keeps it until it is written anew.
-        db.run("INSERT INTO messages_fts (messages_fts) VALUES ('rebuild')")
-        db.run("INSERT INTO conversations_fts (conversations_fts) VALUES ('rebuild')")
-    return found, cleaned(db)
+def copies_beside(db: Connection, conversation_id: str) -> list[Path]:
+    """Return the copies of the database that hold the conversation, made before its form was changed."""
+    found = sorted(db.path.parent.glob(f"{db.path.stem}-before-schema-*.db"))
+    return [path for path in found if _holds(path, conversation_id)]
 
 
-def cleaned(db: Connection) -> bool:
-    """Write the file anew without what was given up, and empty the log beside it; say whether it worked."""
+def _holds(path: Path, conversation_id: str) -> bool:
+    """Whether a conversation is in a copy; one that cannot be read may hold anything."""
+    sql = "SELECT 1 FROM conversations WHERE id = ?"
     try:
-        db.run("VACUUM")
-        row = db.row("PRAGMA wal_checkpoint(TRUNCATE)")
-    except StoreError:
-        return False
-    return row is not None and not row["busy"]
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as copy:
+            return copy.execute(sql, (conversation_id,)).fetchone() is not None
+    except sqlite3.Error:
+        return True
 
 
-def copies_beside(db: Connection) -> list[Path]:
-    """Return the copies of the whole database that were made before its form was changed."""
-    return sorted(db.path.parent.glob(f"{db.path.stem}-before-schema-*.db"))
+# -- other places ----------------------------------------------------------------------------------
 
 
-def _feedback(db: Connection, conversation_id: str) -> list[Row]:
-    """Return the feedback on its turns, and what says that it is on them where no turn is left.
-
-    A copy of a conversation has feedback that names the one it was copied from: that is the copy's.
-    """
-    return _rows(
-        db,
-        "SELECT feedback.* FROM feedback LEFT JOIN turns ON turns.id = feedback.turn_id "
-        "WHERE turns.conversation_id = :id OR (turns.id IS NULL AND json_valid(snapshot) "
-        "AND json_extract(snapshot, '$.conversation_id') = :id) ORDER BY feedback.id",
-        {"id": conversation_id},
-        ("snapshot",),
-    )
-
-
-def _of_turns(db: Connection, table: str, turn_ids: Sequence[str]) -> list[Row]:
-    return _rows(
-        db,
-        f"SELECT * FROM {table} WHERE turn_id IN (SELECT value FROM json_each(?)) ORDER BY id",
-        (to_json(turn_ids),),
-        ("left_details", "right_details"),
-    )
-
-
-def _route_corrections(
-    db: Connection, turn_ids: Sequence[str], feedback_ids: Sequence[int]
-) -> list[Row]:
-    return _rows(
-        db,
-        "SELECT * FROM route_corrections WHERE turn_id IN (SELECT value FROM json_each(?)) "
-        "OR feedback_id IN (SELECT value FROM json_each(?)) ORDER BY id",
-        (to_json(turn_ids), to_json(feedback_ids)),
-    )
-
-
-def _changes(db: Connection, turn_ids: Sequence[str], feedback_ids: Sequence[int]) -> list[Row]:
-    return _rows(
-        db,
-        "SELECT * FROM feedback_changes WHERE turn_id IN (SELECT value FROM json_each(?)) "
-        "OR (about = 'feedback' AND row_id IN (SELECT value FROM json_each(?))) ORDER BY id",
-        (to_json(turn_ids), to_json(feedback_ids)),
-        ("before",),
-    )
-
-
-def _evaluated(db: Connection, requests: Iterable[str]) -> list[Row]:
-    return _rows(
+def _with_traces_elsewhere(db: Connection, found: Traces) -> Traces:
+    rows = _rows(
         db,
         "SELECT * FROM evaluation_examples WHERE input IN (SELECT value FROM json_each(?)) "
         "ORDER BY id",
-        (to_json(list(requests)),),
-        ("reference_texts", "labels", "probabilities"),
+        (to_json(sorted(found.requests)),),
+        "reference_texts",
+        "labels",
+        "probabilities",
     )
+    evaluated = tuple(row for row in rows if found.owns(row["example_id"], row["input"]))
+    return replace(found, evaluated=evaluated, quoting=_quoting(db, found))
 
 
-def _quoting(db: Connection, conversation_id: str, feedback_ids: Iterable[int]) -> list[str]:
+def _quoting(db: Connection, found: Traces) -> dict[str, tuple[int, ...]]:
+    """Return which examples in the prompts of other conversations are of this one.
+
+    Their numbers say it. Of feedback that is gone for good nobody knows the number: there the words tell,
+    and where the conversation is gone too, it is taken for this one's.
+    """
+    alive = db.rows(
+        "SELECT id FROM feedback UNION SELECT row_id FROM feedback_changes WHERE about = 'feedback'"
+    )
+    others = {int(row["id"]) for row in alive} - found.feedback_ids
     rows = db.rows(
-        "SELECT DISTINCT turns.id FROM turns, json_each(turns.shots, '$.personal') AS shown "
-        "WHERE turns.conversation_id != ? AND shown.value IN (SELECT value FROM json_each(?)) "
-        "ORDER BY turns.id",
-        (conversation_id, to_json(list(feedback_ids))),
+        "SELECT id, shots, sent FROM turns WHERE conversation_id != ? AND json_valid(shots) "
+        "AND json_array_length(shots, '$.personal') > 0 ORDER BY id",
+        (found.conversation_id,),
     )
-    return [str(row["id"]) for row in rows]
+    quoting = {}
+    for row in rows:
+        shots, sent = json.loads(row["shots"]), json.loads(row["sent"])
+        start = int(shots.get("personal_at", 0))
+        places = []
+        for place, number in enumerate(shots["personal"]):
+            at = start + 2 * place
+            lost = number not in others and (
+                found.conversation is None or _tells(sent[at : at + 2], found.telling)
+            )
+            if lost or number in found.feedback_ids:
+                places.append(place)
+        if places:
+            quoting[str(row["id"])] = tuple(places)
+    return quoting
 
 
-def _elsewhere(db: Connection, conversation_id: str, telling: Sequence[str]) -> list[str]:
+def _tells(messages: Sequence[Row], telling: Iterable[str]) -> bool:
+    said = [str(one["content"]) for one in messages]
+    return any(word in text for text in said for word in telling)
+
+
+def without_quotes(
+    shots: str, sent: str, places: Collection[int]
+) -> tuple[dict[str, Any], list[Row]]:
+    """Return the columns ``shots`` and ``sent`` of a turn without some of the user's own examples.
+
+    Each was a message of the user and the answer; the first begins at ``personal_at`` (``Choice``).
+    """
+    told: dict[str, Any] = json.loads(shots)
+    shown, at = list(told["personal"]), int(told.get("personal_at", 0))
+    gone = {at + 2 * place + side for place in places for side in (0, 1)}
+    kept = [message for place, message in enumerate(json.loads(sent)) if place not in gone]
+    told["personal"] = [number for place, number in enumerate(shown) if place not in places]
+    told["count"] = max(0, int(told.get("count", 0)) - len(places))
+    return told, kept
+
+
+def _elsewhere(db: Connection, conversation_id: str, telling: Iterable[str]) -> list[str]:
     rows = db.rows(
         "SELECT DISTINCT conversation_id AS id FROM messages WHERE conversation_id != ? "
         "AND content IN (SELECT value FROM json_each(?)) ORDER BY id",
-        (conversation_id, to_json(telling)),
+        (conversation_id, to_json(sorted(telling))),
     )
     return [str(row["id"]) for row in rows]
 
 
-def _comparisons(db: Connection, telling: Sequence[str]) -> list[int]:
+def _comparisons(db: Connection, telling: Iterable[str]) -> list[int]:
     rows = db.rows(
         "SELECT id FROM preferences WHERE turn_id IS NULL "
         "AND text IN (SELECT value FROM json_each(?)) ORDER BY id",
-        (to_json(telling),),
+        (to_json(sorted(telling)),),
     )
     return [int(row["id"]) for row in rows]
+
+
+# -- words -----------------------------------------------------------------------------------------
 
 
 def _requests(
@@ -273,7 +287,9 @@ def _said(messages: Sequence[Row], feedback: Sequence[Row], preferences: Sequenc
     answers = [one["content"] for one in messages if one["role"] == "assistant"]
     judged = [_of(one["snapshot"], "answer") for one in feedback]
     written = [one[name] for one in feedback for name in ("correction", "comment")]
-    sides = [one[name] for one in preferences for name in ("left_answer", "right_answer")]
+    sides = [
+        one[name] for one in preferences for name in ("left_answer", "right_answer", "comment")
+    ]
     return _texts([*answers, *judged, *written, *sides])
 
 
@@ -281,49 +297,32 @@ def _texts(values: Iterable[object]) -> set[str]:
     return {text for text in values if isinstance(text, str) and text.strip()}
 
 
+def _telling(words: Iterable[str]) -> frozenset[str]:
+    return frozenset(word for word in words if len(word) >= LEAST_TELLING)
+
+
 def _of(snapshot: object, name: str) -> object:
     return snapshot.get(name) if isinstance(snapshot, Mapping) else None
 
 
-def _take_quotes_out(db: Connection, found: Traces) -> None:
-    """Take the examples that come from the conversation out of the prompts kept of other ones.
-
-    Each was a message of the user and the answer, beginning at ``personal_at`` (``Choice``).
-    """
-    numbers = found.feedback_ids
-    for turn_id in found.quoting:
-        row = db.row("SELECT shots, sent FROM turns WHERE id = ?", (turn_id,))
-        if row is None:
-            continue
-        shots, sent = json.loads(row["shots"]), json.loads(row["sent"])
-        shown, at = list(shots["personal"]), int(shots.get("personal_at", 0))
-        gone = {
-            at + 2 * place + side
-            for place, number in enumerate(shown)
-            if number in numbers
-            for side in (0, 1)
-        }
-        kept = [message for place, message in enumerate(sent) if place not in gone]
-        shots["personal"] = [number for number in shown if number not in numbers]
-        shots["count"] = max(0, int(shots.get("count", 0)) - len(gone) // 2)
-        db.run(
-            "UPDATE turns SET shots = ?, sent = ? WHERE id = ?",
-            (to_json(shots), to_json(kept), turn_id),
-        )
+def _numbers(rows: Iterable[Row], changes: Iterable[Row], table: str) -> frozenset[int]:
+    gone = {int(one["row_id"]) for one in changes if one["about"] == table}
+    return frozenset({int(one["id"]) for one in rows} | gone)
 
 
-def _delete(db: Connection, table: str, ids: Sequence[object]) -> None:
-    db.run(
-        f"DELETE FROM {table} WHERE id IN (SELECT value FROM json_each(?))", (to_json(list(ids)),)
+# -- rows ------------------------------------------------------------------------------------------
+
+
+def _of_turns(db: Connection, table: str, turn_ids: Sequence[str], *parsed: str) -> list[Row]:
+    return _rows(
+        db,
+        f"SELECT * FROM {table} WHERE turn_id IN (SELECT value FROM json_each(?)) ORDER BY id",
+        (to_json(turn_ids),),
+        *parsed,
     )
 
 
-def _rows(
-    db: Connection,
-    sql: str,
-    params: Sequence[object] | Mapping[str, object],
-    parsed: Sequence[str] = (),
-) -> list[Row]:
+def _rows(db: Connection, sql: str, params: Sequence[object], *parsed: str) -> list[Row]:
     """Return rows as JSON-ready values; columns in ``parsed`` hold JSON."""
     found = [dict(row) for row in db.rows(sql, params)]
     for row in found:

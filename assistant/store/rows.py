@@ -172,6 +172,7 @@ def _choice_from(row: sqlite3.Row) -> Choice | None:
         shots.get("nearest", False),
         tuple(shots.get("personal", ())),
         shots.get("personal_at", 0),
+        shots.get("model_labels"),
     )
 
 
@@ -181,6 +182,7 @@ def _shots(choice: Choice) -> dict[str, object]:
         "nearest": choice.nearest,
         "personal": choice.personal,
         "personal_at": choice.personal_at,
+        **({"model_labels": _all_finite(choice.model_labels)} if choice.model_labels else {}),
     }
 
 

@@ -7,17 +7,19 @@ threads, and several processes may use the same file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from assistant.store import (
     conversations,
+    erasing,
     evaluations,
     feedback,
     feedback_transfer,
     judged,
+    labelled,
     migrations,
     preferences,
     privacy,
@@ -32,6 +34,7 @@ from assistant.store.connection import Connection
 from assistant.store.evaluations import EvaluatedExample
 from assistant.store.feedback import FeedbackField, RouteCorrection, WantedAnswer
 from assistant.store.judged import Counts, Judged, Wanted
+from assistant.store.labelled import LabelledText
 from assistant.store.preferences import Preference, PreferenceField, Verdict
 from assistant.store.privacy import Traces
 from assistant.store.records import RunRecord
@@ -241,6 +244,10 @@ class Store:
         """Return the answers that the user rated good or corrected, one a turn, oldest first."""
         return self._wanted.all()
 
+    def labelled_texts(self) -> list[LabelledText]:
+        """Return the newest classified turns with the label that the user wants or let stand, oldest first."""
+        return labelled.labelled(self._db)
+
     def route_corrections(self) -> list[RouteCorrection]:
         """Return what the router should have said, oldest first."""
         return feedback.route_corrections(self._db)
@@ -356,22 +363,29 @@ class Store:
         self._wanted.forget()
         return found
 
+    def whole_id(self, given: str, deleted: Collection[str] = ()) -> str:
+        """Return the whole id of a conversation that is here, or is one of ``deleted``."""
+        return privacy.whole_id(self._db, given, deleted)
+
     def traces(self, conversation_id: str) -> Traces:
         """Return all that the database holds of a conversation; a deleted one needs its whole id."""
         return privacy.traces(self._db, conversation_id)
 
-    def erase(self, conversation_id: str, run_ids: Sequence[str] = ()) -> tuple[Traces, bool]:
-        """Delete all traces of a conversation, and the records of runs, and clean the file of them.
+    def erase(
+        self, conversation_id: str, run_ids: Sequence[str] = (), measured: Sequence[Path] = ()
+    ) -> tuple[Traces, bool]:
+        """Delete all traces of a conversation, and what the database holds of runs; clean the file.
 
-        Returned is what was erased, and whether the file could be cleaned.
+        ``measured`` are files of those runs. Returned is what was erased, and whether the file could be
+        cleaned of what was deleted.
         """
-        found = privacy.erase(self._db, conversation_id, run_ids)
+        found = erasing.erase(self._db, conversation_id, run_ids, measured)
         self._wanted.forget()
         return found
 
-    def copies_beside(self) -> list[Path]:
-        """Return the copies of the whole database that lie beside it, made by migrations."""
-        return privacy.copies_beside(self._db)
+    def copies_beside(self, conversation_id: str) -> list[Path]:
+        """Return the copies of the database, made by migrations, in which the conversation is too."""
+        return privacy.copies_beside(self._db, conversation_id)
 
     def backup(self, path: Path) -> None:
         """Write a compact copy of the whole database to a new file."""

@@ -20,17 +20,16 @@ from assistant.adapters.names import base_folder
 from assistant.adapters.registry import Registry
 from assistant.errors import AssistantError
 from assistant.paths import Paths
-from assistant.store.privacy import LEAST_TELLING, Traces
+from assistant.store.privacy import Traces
 from assistant.training.following import read_all
 from assistant.training.gating import OWN_FILE
 from assistant.training.launching import read_launch
 from assistant.training.owner import Owner
-from assistant.training.refining import OWN_DATA
+from assistant.training.refining import OWN_DATA, REPLAY_DATA
 from assistant.training.runs import RunFolder, runs_folder
 
 Role = Literal["trained on it", "measured on it"]
 Link = Literal["trained on it", "built on one", "maybe trained on it"]
-TRAINED: Role = "trained on it"
 Adapter = tuple[str, str]
 """The folder of its base model, and its name (``task/version``)."""
 
@@ -83,19 +82,16 @@ class Linked:
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """All that was made from a conversation. ``starting`` are runs that may be about to read it."""
+    """All that was made from a conversation.
+
+    ``at_work`` are the runs under way that use it, or may yet: a refinement of several tasks takes up
+    all feedback at its start and writes it down task by task.
+    """
 
     runs: tuple[UsedRun, ...]
     plain: tuple[PlainRun, ...]
     adapters: tuple[Linked, ...]
-    starting: tuple[str, ...]
-
-    @property
-    def at_work(self) -> tuple[str, ...]:
-        """The runs that are under way and use it, or may."""
-        used = [one.run.id for one in self.runs if one.at_work]
-        plain = [one.run.id for one in self.plain if one.at_work]
-        return (*used, *plain, *self.starting)
+    at_work: tuple[str, ...]
 
 
 def derived(paths: Paths, traces: Traces) -> Derived:
@@ -103,22 +99,28 @@ def derived(paths: Paths, traces: Traces) -> Derived:
     busy = {one.id for one in read_all(paths) if one.under_way}
     used: list[UsedRun] = []
     plain: list[PlainRun] = []
-    starting: list[str] = []
+    at_work: list[str] = []
+    newest: dict[Adapter, str] = {}
     seen: dict[Path, bool] = {}
     for run in _folders(paths):
         settings = _settings(run)
-        at_work = run.id in busy or _lives(run)
-        found = _used(run, settings, traces, at_work)
+        working = run.id in busy or _lives(run)
+        outcome = _outcome(run, settings)
+        newest[outcome] = run.id
+        found = _used(run, settings, traces, working)
+        file = None if found or "refine" in settings else _file_with(run, settings, traces, seen)
         if found is not None:
             used.append(found)
-        elif not settings:
-            launch = read_launch(run)
-            if at_work and (launch is None or launch.wanted.refine):
-                starting.append(run.id)
-        elif (file := _file_with(run, settings, traces, seen)) is not None:
-            plain.append(PlainRun(run, file, at_work, *_outcome(run, settings)))
-    adapters = _adapters(Registry(paths), traces, used, plain)
-    return Derived(tuple(used), tuple(plain), tuple(adapters), tuple(starting))
+        elif file is not None:
+            plain.append(PlainRun(run, file, working, *outcome))
+        if working and (found or file or (traces.judged and _refines(run, settings))):
+            at_work.append(run.id)
+    # The name of an adapter that was deleted is given again: it is that of the last run's.
+    made = {one.run.id: (one.base, one.adapter) for one in used if one.role == "trained on it"}
+    trained = {adapter for run_id, adapter in made.items() if newest[adapter] == run_id}
+    maybe = {(one.base, one.adapter): one.file.name for one in plain if one.adapter}
+    adapters = _adapters(Registry(paths), traces, trained, maybe)
+    return Derived(tuple(used), tuple(plain), tuple(adapters), tuple(at_work))
 
 
 def known_conversations(paths: Paths) -> set[str]:
@@ -130,11 +132,24 @@ def known_conversations(paths: Paths) -> set[str]:
     return {one for about in said for one in _list(about, "conversation_ids") if _is_text(one)}
 
 
+def logs_with(paths: Paths, traces: Traces) -> list[Path]:
+    """Return the log files of the app in which a longer text of the conversation stands."""
+    found = []
+    for path in sorted(paths.log_file.parent.glob(f"{paths.log_file.name}*")):
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        if any(word in text for word in traces.telling):
+            found.append(path)
+    return found
+
+
 # -- runs ------------------------------------------------------------------------------------------
 
 
 def _folders(paths: Paths) -> list[RunFolder]:
-    """Return every folder of a run, also of one that was ended before it had settings."""
+    """Return every folder of a run, oldest first, also of one that was ended before it had settings."""
     try:
         found = sorted(path for path in runs_folder(paths).iterdir() if path.is_dir())
     except OSError:
@@ -150,7 +165,7 @@ def _settings(run: RunFolder) -> dict[str, Any]:
 
 
 def _lives(run: RunFolder) -> bool:
-    """Whether a process is at work on it, however old the run is."""
+    """Whether a process is at work on it, however old the run is and however little it has written."""
     state = run.state()
     writer = Owner.from_json(state)
     if writer is not None and writer.lives and state.get("state") in ("running", "done"):
@@ -159,23 +174,31 @@ def _lives(run: RunFolder) -> bool:
     return launch is not None and launch.owner is not None and launch.owner.lives
 
 
+def _refines(run: RunFolder, settings: Mapping[str, Any]) -> bool:
+    """Whether it is a refinement; one that has written nothing yet may be."""
+    launch = read_launch(run)
+    if settings or launch is None:
+        return "refine" in settings or not settings
+    return bool(launch.wanted.refine)
+
+
 def _used(
     run: RunFolder, settings: Mapping[str, Any], traces: Traces, at_work: bool
 ) -> UsedRun | None:
     rows = {
-        name: tuple(_rows_of(run.path / name, traces.requests)) for name in (OWN_DATA, OWN_FILE)
+        name: tuple(row for row in json_rows(run.path / name) if _is_of(traces, row))
+        for name in (OWN_DATA, REPLAY_DATA, OWN_FILE)
     }
-    told = _names(_material(settings, "refine"), traces)
+    told = _says(settings, "refine", traces) or _says_feedback(settings, traces)
     if not told and not any(rows.values()):
         return None
-    role: Role = TRAINED if told or rows[OWN_DATA] else "measured on it"
+    learned = told or rows[OWN_DATA] or rows[REPLAY_DATA]
+    role: Role = "trained on it" if learned else "measured on it"
     return UsedRun(run, role, rows, at_work, *_outcome(run, settings))
 
 
-def _rows_of(path: Path, requests: frozenset[str]) -> Iterator[dict[str, Any]]:
-    for row in _json_rows(path):
-        if isinstance(row, dict) and row.get("input") in requests:
-            yield row
+def _is_of(traces: Traces, row: object) -> bool:
+    return isinstance(row, dict) and traces.owns(row.get("id"), row.get("input"))
 
 
 def _outcome(run: RunFolder, settings: Mapping[str, Any]) -> Adapter:
@@ -193,12 +216,10 @@ def _file_with(
     run: RunFolder, settings: Mapping[str, Any], traces: Traces, seen: dict[Path, bool]
 ) -> Path | None:
     """Return the file of a plain training in which a longer text of the conversation stands."""
-    telling = {word.strip() for word in traces.words if len(word) >= LEAST_TELLING}
+    telling = {word.strip() for word in traces.telling}
     request = settings.get("request")
-    for name in [*_list(request, "data"), *_list(request, "dev")]:
+    for name in [*_list(request, "data"), *_list(request, "dev")] if telling else []:
         path = Path(str(name))
-        if path.parent == run.path or not telling:
-            continue
         if path not in seen:
             seen[path] = any(text.strip() in telling for text in _texts(path))
         if seen[path]:
@@ -210,7 +231,7 @@ def _texts(path: Path) -> Iterator[str]:
     if path.suffix.lower() in (".csv", ".tsv"):
         yield from _cells(path)
         return
-    for row in _json_rows(path):
+    for row in json_rows(path):
         yield from _strings(row)
 
 
@@ -226,9 +247,10 @@ def _cells(path: Path) -> Iterator[str]:
         return
 
 
-def _json_rows(path: Path) -> Iterator[object]:
+def json_rows(path: Path) -> Iterator[Any]:
+    """Yield the values of a file of JSON lines; lines that are none are passed over."""
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
             for line in file:
                 try:
                     yield json.loads(line)
@@ -250,18 +272,14 @@ def _strings(value: object) -> Iterator[str]:
 
 
 def _adapters(
-    registry: Registry, traces: Traces, used: list[UsedRun], plain: list[PlainRun]
+    registry: Registry, traces: Traces, by_run: set[Adapter], maybe: Mapping[Adapter, str]
 ) -> list[Linked]:
-    by_run = {(one.base, one.adapter) for one in used if one.role == TRAINED and one.adapter}
-    maybe = {(one.base, one.adapter): one.file.name for one in plain if one.adapter}
     found: list[Linked] = []
     for base in registry.bases():
         cards = registry.cards(base)
         # One that was deleted since still is what others were built on.
-        trained = {name for place, name in by_run if place == base}
-        trained |= {
-            card.name for card in cards if _names(_material(card.run.settings, "feedback"), traces)
-        }
+        trained = {name for place, name in by_run if place == base and name}
+        trained |= {card.name for card in cards if _says(card.run.settings, "feedback", traces)}
         for card in cards:
             link = _link(card, cards, trained, maybe.get((base, card.name), ""))
             if link is not None:
@@ -272,7 +290,7 @@ def _adapters(
 
 
 def _link(card: Card, cards: list[Card], trained: set[str], file: str) -> tuple[Link, str] | None:
-    if card.name in trained:
+    if card.own and card.name in trained:
         return "trained on it", ""
     for parent in parents_of(card, cards):
         if parent.name in trained:
@@ -280,11 +298,14 @@ def _link(card: Card, cards: list[Card], trained: set[str], file: str) -> tuple[
     return ("maybe trained on it", file) if file else None
 
 
-def _names(about: Mapping[str, Any], traces: Traces) -> bool:
-    """Whether what a refinement wrote down of its material names the conversation or its feedback."""
-    if traces.conversation_id in _list(about, "conversation_ids"):
-        return True
-    numbers = _list(about, "feedback_ids")
+def _says(settings: Mapping[str, Any], name: str, traces: Traces) -> bool:
+    """Whether what a refinement wrote down of its material names the conversation."""
+    return traces.conversation_id in _list(_material(settings, name), "conversation_ids")
+
+
+def _says_feedback(settings: Mapping[str, Any], traces: Traces) -> bool:
+    """Whether a run of this machine names feedback on it (numbers in an imported adapter are others')."""
+    numbers = _list(_material(settings, "refine"), "feedback_ids")
     return any(isinstance(one, int) and one in traces.feedback_ids for one in numbers)
 
 

@@ -74,9 +74,9 @@ class Gauge:
         return self._scores(
             data,
             {
-                "few_shot": _fixed(strategy="few_shot"),
+                "few_shot": _fixed(strategy="few_shot", personal=True),
                 "current": _fixed(strategy="auto", personal=True),
-                "candidate": _fixed(strategy="adapter", adapter=candidate),
+                "candidate": _fixed(strategy="adapter", adapter=candidate, personal=True),
             },
         )
 

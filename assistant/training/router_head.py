@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from assistant.engine.base import Engine
 from assistant.errors import UsageError
+from assistant.router.guard import GUARD_FILE, read_check, save_guard
 from assistant.router.head import Background, Floats, Head
 from assistant.router.memory import crowd_of
 from assistant.router.ngrams import BUCKETS, ngram_counts
@@ -144,6 +145,18 @@ def head_with(
             "held_out_accuracy": float(np.mean(logits.argmax(1) == labels)),
         },
     )
+
+
+def write_guard(
+    engine: Engine,
+    head: Head,
+    folder: Path,
+    progress: Callable[[float], None] | None = None,
+) -> None:
+    """Read the check set for a trained classifier and keep it in ``folder``: what lessons must leave right."""
+    turns, tasks = read_check()
+    report = None if progress is None else lambda done: progress(done / len(turns))
+    save_guard(head, read_turns(engine, head, turns, report), tasks, folder / GUARD_FILE)
 
 
 def _features(

@@ -12,6 +12,7 @@ from assistant.cli.common import user_settings
 from assistant.engine.base import Engine
 from assistant.paths import shipped, user_paths
 from assistant.prompts import Prompts
+from assistant.router.guard import CHECK_TURNS
 from assistant.store.store import Store
 from assistant.wiring import make_loader, make_router
 from feedback_sim.cells import Cell, Cells, Key, share
@@ -65,7 +66,7 @@ def measure(cells: Cells, model: str, counts: Sequence[int], seeds: Sequence[int
 
 def _cell(engine: Engine, taught: Sequence[Row], held: Sequence[Row], model: str) -> Cell:
     started = time.perf_counter()
-    check = read_rows(SHIPPED / "routing_check.jsonl")
+    check = read_rows(CHECK_TURNS)
     with fresh_home(), Store(user_paths().database) as store:
         correct_routes(store, taught, model)
         router = make_router(user_paths(), store, Prompts.load(shipped("prompts")))

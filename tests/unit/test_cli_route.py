@@ -27,6 +27,7 @@ class Listening(FakeRouter):
 
     asked: list[tuple[str, str | None, object]] = []  # noqa: RUF012
     together: list[int] = []  # noqa: RUF012
+    lessons: list[Lesson] = []  # noqa: RUF012
 
     def __init__(self) -> None:
         super().__init__(
@@ -40,6 +41,9 @@ class Listening(FakeRouter):
     def route_all(self, turns: Any, engine: object = None, progress: Any = None) -> list[Route]:
         self.together.append(len(turns))
         return super().route_all(turns, engine, progress)
+
+    def taught(self, engine: object = None) -> list[Lesson]:
+        return self.lessons
 
     def explain(self, text: str, context: str | None = None, engine: object = None) -> Reasons:
         found = super().explain(text, context, engine)
@@ -230,3 +234,29 @@ def test_wrong_usage(run: Run, arguments: tuple[str, ...], said: str) -> None:
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
     assert said in err
+
+
+def test_what_was_taught_is_listed_with_how_much_it_counts(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, err = run("--taught", "--light")
+    assert (code, out) == (0, "")
+    assert "No route was corrected yet" in err
+    lessons = [Lesson("in\n\x1b[31mFrench", None, "qa", 0.25), Lesson("odd", "User: a", "chat")]
+    monkeypatch.setattr(Listening, "lessons", lessons)
+    code, out, err = run("--taught", "--light")
+    assert (code, out.splitlines()) == (
+        0,
+        ["   25%  qa              in French", "  100%  chat            odd"],
+    )
+    assert "assistant feedback delete" in err
+    code, out, _ = run("--taught", "--light", "--json")
+    assert json.loads(out)[1] == {
+        "input": "odd",
+        "context": "User: a",
+        "task": "chat",
+        "counts": 1.0,
+    }
+    code, _, err = run("--taught", "text")
+    assert code == 2
+    assert "Give it alone" in err

@@ -108,13 +108,9 @@ def test_they_can_be_switched_off_and_are_left_out_of_zero_shot(store: Store) ->
 def test_only_near_ones_of_the_same_task_language_and_direction_count(store: Store) -> None:
     session = session_on(store, "x", "y")
     teach(session)
-    for text in (
-        "Translate into French: The torque wrench is calibrated.",  # another direction
-        "Übersetze ins Deutsche: The torque wrench is calibrated.",  # another language
-        "Translate into German: Cats purr loudly after lunch on warm sunny rainy days",  # far
-    ):
-        shots = PersonalShots(store.wanted_answers, lambda *_: [0.0, 0.0])
-        assert shots.pick(text, "translation", None, lang="en", pair="en-de") == []
+    far = "Translate into German: Cats purr loudly after lunch on warm sunny rainy days"
+    shots = PersonalShots(store.wanted_answers, lambda *_: [0.0, 0.0])
+    assert shots.pick(far, "translation", None, lang="en", pair="en-de") == []
     picker = PersonalShots(store.wanted_answers, by_words)
     question = "Translate into German: The torque wrench is missing."
     assert len(picker.pick(question, "translation", None, lang="en", pair="en-de")) == 2
@@ -125,6 +121,30 @@ def test_only_near_ones_of_the_same_task_language_and_direction_count(store: Sto
     assert [one.example.input for one in picker.pick(same, "translation", None, lang="en")] == [
         text for text in TERMS if text != same
     ]
+    both = picker.pick(same, "translation", None, lang="en", same=True)
+    assert both[-1].example.input == same
+
+
+def test_of_translations_those_with_the_same_words_come_first() -> None:
+    texts = ["The invoice is late.", "It rained on Monday.", "The dog sleeps."]
+    answers = [
+        WantedAnswer(n, "translation", f"Translate into German: {text}", f"{n}")
+        for n, text in enumerate(texts * 12)
+    ]
+    picker = PersonalShots(lambda: answers, lambda _t, others, _e: [0.5] * len(others))
+    text = "Translate into German: Who pays this invoice?"
+    found = picker.pick(text, "translation", None, lang="en", pair="en-de")
+    assert all("invoice" in one.example.input for one in found)
+    assert len(found) == MOST
+
+
+def test_the_same_request_gets_the_corrected_answer_as_an_example(store: Store) -> None:
+    session = session_on(store, "x", "y")
+    teach(session)
+    text, answer = next(iter(TERMS.items()))
+    turn = ask(session, text)
+    assert answer in [message.content for message in turn.sent]
+    assert answer not in [message.content for message in ask(session, text, personal=True).sent]
 
 
 def test_labels_of_another_set_are_no_example(store: Store) -> None:
@@ -187,7 +207,7 @@ def test_the_strategy_of_a_turn_goes_before_that_of_the_settings(store: Store) -
     assert zero.choice.personal == ()
 
 
-def test_an_adapter_gets_a_prompt_without_them(store: Store) -> None:
+def test_an_adapter_gets_them_too(store: Store) -> None:
     class Adapted(Chooser):
         def choose(self, task: str, **_: object) -> Choice:
             return Choice("adapter", "measured best", adapter="translation-1")
@@ -196,8 +216,13 @@ def test_an_adapter_gets_a_prompt_without_them(store: Store) -> None:
     teach(session)
     session._chooser = Adapted()
     turn = ask(session, "Translate into German: The torque wrench is missing.")
-    assert turn.choice == Choice("adapter", "measured best", adapter="translation-1")
-    assert len(turn.sent) == 2
+    assert turn.choice is not None
+    assert (turn.choice.strategy, turn.choice.adapter) == ("adapter", "translation-1")
+    assert turn.choice.reason == "measured best; with 2 answers of yours to similar turns"
+    assert len(turn.choice.personal) == 2
+    assert {message.content for message in turn.sent[1:5:2]} == set(TERMS)
+    assert len(turn.sent) == 6
+    assert len(turn.shareable) == 2
 
 
 def test_what_found_no_room_is_not_said_to_have_been_shown(store: Store) -> None:
