@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 from textual.pilot import Pilot
+from textual.widgets import TextArea
 from tui_driver import opened
 from tui_fakes import FakeSession, finished, now
 
 from assistant.events import Event, TurnFinished
 from assistant.tui.app import AssistantApp
+from assistant.tui.screens.editor import EditorScreen
 from assistant.tui.widgets.label_bars import LabelBars, lines_of
 from assistant.types import Route, Turn
 
@@ -195,3 +197,30 @@ def test_looks(snap_compare: Any, theme: str, size: tuple[int, int]) -> None:
     app = AssistantApp(lambda: session, now=now)
     app.animation_level = "none"
     assert snap_compare(app, terminal_size=size, run_before=_open(chat.id))
+
+
+async def test_the_right_label_is_picked_by_a_digit() -> None:
+    session = Scoring(CLOSE)
+    async with opened(session) as app:
+        await app.ask("Positive or negative?")
+        await app.press("f6")
+        await app.sees("Which label is right?")
+        assert "Positive or negative?" in app.text
+        await app.press("2")
+        await app.sees("✎ corrected by you")
+        assert session.feedback == [("correct", "t1", "positive")]
+
+
+async def test_the_label_that_was_said_is_no_correction_and_another_one_may_be_written() -> None:
+    session = Scoring(CLOSE)
+    async with opened(session) as app:
+        await app.ask("Positive or negative?")
+        await app.press("f6", "1")
+        await app.idle()
+        assert session.feedback == []
+        await app.press("f6", "4")
+        await app.until(lambda: isinstance(app.app.screen, EditorScreen))
+        app.app.screen.query_one(TextArea).load_text("mixed")
+        await app.press("ctrl+s")
+        await app.sees("✎ corrected by you")
+        assert session.feedback == [("correct", "t1", "mixed")]

@@ -6,16 +6,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from assistant.classification import ranked
 from assistant.sanitize import clean
 from assistant.tui.keys import shown_key
 from assistant.tui.screens.chat_base import ChatBase
 from assistant.tui.wording import shown_answer
-from assistant.types import REASONS, Rating, Turn
+from assistant.types import REASONS, Rating, Route, Turn
 
 if TYPE_CHECKING:
     from assistant.store.undo import Undone
     from assistant.tui.widgets.quiet_line import Pick
     from assistant.tui.widgets.turn_view import TurnView
+
+_ELSE = "something else …"
+"""The line below the labels of a classified text: it opens the editor."""
 
 
 class JudgingPart(ChatBase):
@@ -122,7 +126,7 @@ class JudgingPart(ChatBase):
     # -- corrections -----------------------------------------------------------------------------
 
     def action_fix(self) -> None:
-        """Open the editor with the answer in it."""
+        """Open the editor with the answer in it; of a classified text let the label be picked."""
         view = self.meant()
         if view is not None and view.turn is not None:
             self.background(self._fix(view, view.turn), "screen")
@@ -132,7 +136,9 @@ class JudgingPart(ChatBase):
         from assistant.tui.widgets.feedback_lines import changes_in_words
 
         before = shown_answer(turn)
-        text = await self.app.push_screen_wait(EditorScreen(turn.user_text, before))
+        text = await self._label_of(turn) if turn.probabilities else _ELSE
+        if text == _ELSE:
+            text = await self.app.push_screen_wait(EditorScreen(turn.user_text, before))
         if text is None or text == clean(before):
             return
         async with self.judging:
@@ -142,6 +148,20 @@ class JudgingPart(ChatBase):
         self.quiet.say(
             f"Corrected: {words}. Later turns build on it. {self.how_to_undo}", "✎", "$text-accent"
         )
+
+    async def _label_of(self, turn: Turn) -> str | None:
+        """Ask which label is right; the last line stands for a text that is none of them."""
+        from assistant.tui.screens.task_choice import TaskChoice
+
+        chances = dict(ranked(turn.probabilities or {}))
+        said = turn.correction or turn.answer
+        box = TaskChoice(
+            [*chances, _ELSE],
+            Route(said, chances.get(said, 0.0), chances),
+            "Which label is right?",
+            about=turn.user_text,
+        )
+        return await self.app.push_screen_wait(box)
 
     def action_show_changes(self) -> None:
         """Show what the user changed in the answer."""
