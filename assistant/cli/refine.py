@@ -156,6 +156,7 @@ class _Command:
             "flagged": found.flagged,
             "feedback_ids": list(found.feedback_ids),
             "conversation_ids": list(found.conversation_ids),
+            "measured_conversation_ids": list(found.measured_conversation_ids),
         }
         run.write_settings({"request": request.as_json(), "hashes": {}, "refine": about})
         return self._resumed(run, run.settings(), paths)

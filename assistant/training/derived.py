@@ -124,12 +124,13 @@ def derived(paths: Paths, traces: Traces) -> Derived:
 
 
 def known_conversations(paths: Paths) -> set[str]:
-    """Return the ids of all conversations that runs or adapters say they were trained on."""
+    """Return the ids of all conversations that runs or adapters say they were trained or measured on."""
     registry = Registry(paths)
     cards = (card for base in registry.bases() for card in registry.cards(base))
     said = [_material(card.run.settings, "feedback") for card in cards]
     said += [_material(_settings(run), "refine") for run in _folders(paths)]
-    return {one for about in said for one in _list(about, "conversation_ids") if _is_text(one)}
+    names = ("conversation_ids", "measured_conversation_ids")
+    return {one for about in said for name in names for one in _list(about, name) if _is_text(one)}
 
 
 def logs_with(paths: Paths, traces: Traces) -> list[Path]:
@@ -190,7 +191,8 @@ def _used(
         for name in (OWN_DATA, REPLAY_DATA, OWN_FILE)
     }
     told = _says(settings, "refine", traces) or _says_feedback(settings, traces)
-    if not told and not any(rows.values()):
+    measured = _list(_material(settings, "refine"), "measured_conversation_ids")
+    if not told and not any(rows.values()) and traces.conversation_id not in measured:
         return None
     learned = told or rows[OWN_DATA] or rows[REPLAY_DATA]
     role: Role = "trained on it" if learned else "measured on it"

@@ -54,6 +54,11 @@ class Material:
         return tuple(sorted({one.conversation_id for one in self.trained if one.conversation_id}))
 
     @property
+    def measured_conversation_ids(self) -> tuple[str, ...]:
+        """The conversations that what is held out comes from."""
+        return tuple(sorted({one.conversation_id for one in self.held_out if one.conversation_id}))
+
+    @property
     def lacks(self) -> str:
         """What is missing for a refinement; ``""`` where nothing is."""
         trained, held = len(self.trained), len(self.held_out)
