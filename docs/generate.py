@@ -9,9 +9,12 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
 import click
+
+if TYPE_CHECKING:
+    from assistant.measured import Measurement
 
 DOCS = Path(__file__).resolve().parent
 _WIDTH = 92
@@ -121,11 +124,11 @@ def measured_tables() -> str:
     from assistant.strategy import Chooser
 
     rows = read_measurements()
-    chooser = Chooser(rows)
     parts = []
     for model in dict.fromkeys(row.model for row in rows):
         mine = [row for row in rows if row.model == model]
-        ways = list(dict.fromkeys(row.way for row in mine))
+        chooser = Chooser(rows, {row.task: row.adapter for row in mine if row.adapter})
+        ways = sorted({_way(row) for row in mine}, key=_WAYS.index)
         lines = [
             f"### {model}",
             "",
@@ -134,17 +137,14 @@ def measured_tables() -> str:
         ]
         for task, data, lang in dict.fromkeys((row.task, row.data, row.lang) for row in mine):
             cells = {
-                row.way: row for row in mine if (row.task, row.data, row.lang) == (task, data, lang)
+                _way(row): row
+                for row in mine
+                if (row.task, row.data, row.lang) == (task, data, lang)
             }
             one = next(iter(cells.values()))
             chosen = chooser.choose(task, model=model, lang=lang)
-            taken = [row.way for row in mine if row.key[:3] == _key(chosen)]
-            shown = [
-                f"{cells[way].value:.1f} [{cells[way].low:.1f}, {cells[way].high:.1f}]"
-                if way in cells
-                else ""
-                for way in ways
-            ]
+            taken = [row.way for row in mine if row.key == _key(chosen)]
+            shown = [_cell(cells.get(way)) for way in ways]
             lines.append(
                 f"| {task} | {data} | {lang} | {one.metric} | {one.n} | "
                 f"{' | '.join(shown)} | {taken[0] if taken else ''} |"
@@ -153,8 +153,19 @@ def measured_tables() -> str:
     return "\n\n".join(parts) or "Nothing was measured yet."
 
 
+_WAYS = ["zero-shot", "few-shot (4 fixed)", "few-shot (4 nearest)", "adapter"]
+
+
+def _way(row: Measurement) -> str:
+    return "adapter" if row.adapter else row.way
+
+
+def _cell(row: Measurement | None) -> str:
+    return f"{row.value:.1f} [{row.low:.1f}, {row.high:.1f}]" if row is not None else ""
+
+
 def _key(choice: Any) -> tuple[object, ...]:
-    return (choice.strategy, choice.shots, choice.nearest)
+    return (choice.strategy, choice.shots, choice.nearest, choice.adapter)
 
 
 def calibration_table() -> str:
