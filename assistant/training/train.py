@@ -71,6 +71,7 @@ def train(
     schedule = Schedule(job.rows, settings, tokens, groups)
     model, estimate = prepare(job, schedule, device)
     total = processes.same(int((run.state().get("total") if run else None) or estimate.steps))
+    job.steps = total
     begin(replace(estimate, steps=total))
     if run is None:
         return None

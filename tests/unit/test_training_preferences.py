@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from assistant.training.batches import Pack, Step, packs, steps
 from assistant.training.checkpoint import newest_checkpoint, read_checkpoint
 from assistant.training.dataset import Row
 from assistant.training.dpo import PairLoss, Pairs
-from assistant.training.job import Job, TrainRequest
+from assistant.training.job import DEV_LEAST, Job, TrainRequest
 from assistant.training.kto import JudgedAnswers, JudgedLoss
 from assistant.training.objective import Objective
 from assistant.training.packed import PackedModel, tensors_of
@@ -289,7 +290,6 @@ def test_kto_makes_answers_judged_good_likelier_than_those_judged_bad(tmp_path: 
 
 
 def test_what_an_adapter_already_knows_is_where_it_begins(tmp_path: Path) -> None:
-    from dataclasses import replace
 
     from assistant.training.install import write_adapter
 
@@ -415,6 +415,12 @@ def test_objectives_keep_to_the_protocol(tmp_path: Path) -> None:
 def test_held_out_rows_for_answers_are_the_good_ones(tmp_path: Path) -> None:
     made: Job = job(asked(tmp_path, "kto"))
     assert len(made.dev_rows) == 9
+    made._dev = replace(made._dev, rows=[*made._dev.rows] * 10)
+    sizes = []
+    for count in (None, 1, 10_000):
+        made.steps = count
+        sizes.append(len(made.dev_rows))
+    assert sizes == [90, DEV_LEAST, 90]  # in a short training measuring must not take longer
     (source,) = made.dev
     assert 0 < len(source.rows) < 9
     assert all(row.target == row.target.lower() for row in source.rows)
