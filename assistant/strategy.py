@@ -99,6 +99,8 @@ class Chooser:
             return Choice("zero_shot", "zero-shot, as asked for")
         if task == "chat" and requested == "auto":
             return Choice("zero_shot", "chat: the conversation itself is the context")
+        if requested == "auto" and (name := self._unmeasured(task, model)) is not None:
+            return Choice("adapter", f"adapter {name} was put to use; it was compared with nothing yet", name)
         ranked = self.ranked(task, model, lang)
         if requested == "few_shot":
             few = [one for one in ranked if one.row.strategy == "few_shot"]
@@ -139,6 +141,14 @@ class Chooser:
         if len(trained) > 1:
             return trained
         return _compared(nearest_language(shipped, lang)) or own
+
+    def _unmeasured(self, task: str, model: str) -> str | None:
+        """Return the adapter in use for a task if it was compared with nothing: whoever put it to use wants it."""
+        name = self.adapters.get(task)
+        rows = [row for row in self.rows if (row.model, row.task) == (model, task)]
+        known = {(row.data, row.lang) for row in rows if row.adapter == name}
+        compared = any((row.data, row.lang) in known for row in rows if row.adapter != name)
+        return None if compared else name
 
     def _adapter(self, task: str, adapter: str | None) -> Choice:
         """Return the choice of an adapter that was asked for: the one named, or the one in use."""

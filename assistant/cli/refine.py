@@ -103,6 +103,11 @@ class _Command:
                     f"The run {run.id} is a training.", f"assistant train --resume {run.id}"
                 )
             return [self._resumed(run, asked, paths)]
+        if task == ALL and self.given["method"]:
+            raise UsageError(
+                "--method goes with one task.",
+                f"Name it: assistant refine {REFINABLE[0]} --method …",
+            )
         user = user_settings(model=self.given["model"])
         found = self._material([*REFINABLE] if task == ALL else [checked(task)])
         ready = {name: one for name, one in found.items() if not one.lacks}
@@ -128,10 +133,7 @@ class _Command:
                 store.preferences(),
                 include_flagged=self.given["include_flagged"],
             )
-        several = len(tasks) > 1
-        return {
-            task: material(task, found, None if several else self.given["method"]) for task in tasks
-        }
+        return {task: material(task, found, self.given["method"]) for task in tasks}
 
     def _one(self, task: str, found: Material, user: Settings, paths: Paths) -> dict[str, Any]:
         from assistant.cli.refine_view import print_material

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -105,8 +105,8 @@ def export(db: Connection, turn_id: str | None) -> list[dict[str, object]]:
     ]
 
 
-def import_records(db: Connection, records: Sequence[object]) -> list[Feedback]:
-    """Store exported records, all or none; what is here already is left out.
+def import_records(db: Connection, records: Mapping[int, object]) -> list[Feedback]:
+    """Store exported records, by the numbers of their lines, all or none; what is here is left out.
 
     A turn that does not exist here is made from the snapshot, so that nothing is lost. Turns that
     belong to no conversation share a new one.
@@ -115,7 +115,7 @@ def import_records(db: Connection, records: Sequence[object]) -> list[Feedback]:
     shared: list[str] = []
     time = now()
     with db.transaction():
-        for number, record in enumerate(records, start=1):
+        for number, record in records.items():
             path = f"line {number}"
             judgement = decode(Judgement, record, path)
             if not _is_known(db, judgement, path):

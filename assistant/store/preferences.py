@@ -108,12 +108,7 @@ def add(
     sides = {"left": candidate_of(left), "right": candidate_of(right)}
     columns: dict[str, object] = {}
     for name, side in sides.items():
-        columns |= {
-            f"{name}_answer": side.answer,
-            f"{name}_strategy": side.strategy,
-            f"{name}_adapter": side.adapter,
-            f"{name}_details": to_json(_details(side)),
-        }
+        columns |= columns_of(name, side)
     with db.transaction():
         number = db.insert(
             "preferences",
@@ -130,6 +125,16 @@ def add(
         )
         _note(db, "added", number)
         return get(db, number)
+
+
+def columns_of(name: str, side: Candidate) -> dict[str, object]:
+    """Return the columns of one answer; ``name`` is ``left`` or ``right``."""
+    return {
+        f"{name}_answer": side.answer,
+        f"{name}_strategy": side.strategy,
+        f"{name}_adapter": side.adapter,
+        f"{name}_details": to_json(_details(side)),
+    }
 
 
 def edit(db: Connection, number: int, said: Mapping[PreferenceField, str | None]) -> Preference:

@@ -21,6 +21,7 @@ from assistant.store import (
     judged,
     labelled,
     migrations,
+    preference_transfer,
     preferences,
     privacy,
     records,
@@ -354,12 +355,16 @@ class Store:
         return found
 
     def export_feedback(self) -> list[dict[str, object]]:
-        """Return all feedback as JSON-ready values, oldest first."""
-        return feedback_transfer.export(self._db, None)
+        """Return all feedback as JSON-ready values, then all choices between two answers, oldest first."""
+        with self._db.transaction(write=False):
+            return [
+                *feedback_transfer.export(self._db, None),
+                *preference_transfer.export(self._db),
+            ]
 
-    def import_feedback(self, records: Sequence[object]) -> list[Feedback]:
-        """Store exported feedback that is not here yet, all or none, and return what was added."""
-        found = feedback_transfer.import_records(self._db, records)
+    def import_feedback(self, records: Sequence[object]) -> list[Feedback | Preference]:
+        """Store what was exported and is not here yet, all or none, and return what was added."""
+        found = preference_transfer.import_records(self._db, records)
         self._wanted.forget()
         return found
 

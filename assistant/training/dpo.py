@@ -4,6 +4,10 @@ After Rafailov et al. 2023, "Direct Preference Optimization: Your Language Model
 Model", equation 7. How much likelier counts against how the model was before: by its own, DPO is content
 when both become less likely and the worse one more so. ``anchor`` adds the supervised loss of the better
 answer, as Pang et al. 2024, "Iterative Reasoning Preference Optimization", do.
+
+It is the loss of TRL's ``DPOTrainer`` (``loss_type="sigmoid"``), computed on the same log-probabilities.
+``anchor`` is a mean over each answer's tokens first and then over pairs, as in the paper; TRL's ``"sft"``
+beside ``"sigmoid"`` is one mean over all tokens of a batch, so that long answers weigh more in it.
 """
 
 from __future__ import annotations

@@ -24,15 +24,19 @@ _ABOUT: dict[Form, str] = {
 
 
 def trl_rows(collected: Collected, form: Form) -> list[Row]:
-    """Return the examples for one way to train, in TRL's conversational format."""
-    return [_row(one) for one in _examples(collected, form)]
+    """Return the examples for one way to train, in TRL's conversational format.
+
+    Rows also say what they are about, which TRL passes over and an import here reads: ``task``, ``lang``,
+    ``context``, ``label_names``.
+    """
+    return [_row(one) | _about(one) for one in _examples(collected, form)]
 
 
 def datasets_folder(collected: Collected, folder: Path) -> dict[Form, int]:
     """Write a folder that Hugging Face ``datasets`` loads; return the number of rows of each part.
 
     One JSONL file for each way to train that there is anything for, and a README.md that names them as
-    configurations. Rows also say what they are about: ``task``, ``lang``, ``context``, ``label_names``.
+    configurations.
 
     Raises:
         UsageError: there is nothing to write, or something else is in the folder.
@@ -45,9 +49,8 @@ def datasets_folder(collected: Collected, folder: Path) -> dict[Form, int]:
             "There is nothing to write.", "See what there is with: assistant feedback list"
         )
     _make(folder)
-    for form, examples in files.items():
-        rows = [_row(one) | _about(one) for one in examples]
-        write_text(folder / f"{form}.jsonl", json_lines(rows))
+    for form in files:
+        write_text(folder / f"{form}.jsonl", json_lines(trl_rows(collected, form)))
     counts = {form: len(examples) for form, examples in files.items()}
     write_text(folder / "README.md", _card(counts))
     return counts

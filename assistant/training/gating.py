@@ -24,6 +24,8 @@ from assistant.paths import shipped
 from assistant.store.store import Store
 from assistant.tasks import headline
 
+HELD_OUT = "your held-out feedback"
+"""So it is called in the table, and in a candidate's record: the strategy chooses by the scores on it."""
 OWN_FILE, GUARD_FILE = "held-out.jsonl", "check.jsonl"
 _GUARDED: Mapping[str, int] = {
     "classification": 333,
@@ -56,7 +58,7 @@ class Gauge:
             Cancelled: ``stop`` was set; what was answered is kept.
         """
         own = read_examples(self.folder / OWN_FILE, self.task)
-        found = [self._row("your held-out feedback", "own", own.rows, self._own(own, candidate))]
+        found = [self._row(HELD_OUT, "own", own.rows, self._own(own, candidate))]
         if not (self.folder / GUARD_FILE).is_file():
             return found
         guard = read_examples(self.folder / GUARD_FILE, self.task)

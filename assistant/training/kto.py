@@ -3,6 +3,11 @@
 After Ethayarajh et al. 2024, "KTO: Model Alignment as Prospect Theoretic Optimization", equations 7 and 8.
 What an answer gained counts against how far the model has moved as a whole. That is estimated from answers
 behind prompts that they do not belong to, over all of a step, and no gradient goes through it.
+
+On the same log-probabilities it is the loss of TRL's ``KTOTrainer``. Two things are chosen differently.
+TRL estimates how far the model has moved from each batch on its device; here it is from the whole step,
+whatever packs it is computed in. TRL leaves the weights of good and bad answers to the user; here they
+make up for unequal numbers: the ratio of equation 8 is 1, the lower end of what the paper recommends.
 """
 
 from __future__ import annotations

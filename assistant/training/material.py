@@ -1,7 +1,9 @@
 """What a refinement trains on and is measured on: the user's feedback on one task, parted for good.
 
 Also decides which method fits it: answers as they should be are learned from as they stand (SFT), choices
-between two answers by preferring (DPO), bare thumbs by their sign (KTO).
+between two answers by preferring (DPO), bare thumbs by their sign (KTO). What says most about an answer
+counts first: one that was written or rated good says how it should be, a choice only that one is better
+than another, a bad thumb only that it should be different.
 """
 
 from __future__ import annotations
@@ -19,8 +21,6 @@ Method = Literal["sft", "dpo", "kto"]
 LEAST_TRAINED = 8
 LEAST_HELD_OUT = 5
 """Fewer held-out answers cannot prove a gain, whatever it is (``evaluation.gate``)."""
-_FEW = 8
-"""Written answers below which choices and thumbs may be the better teacher."""
 
 Example = SftExample | PreferencePair | Judged
 
@@ -62,6 +62,10 @@ class Material:
     def lacks(self) -> str:
         """What is missing for a refinement; ``""`` where nothing is."""
         trained, held = len(self.trained), len(self.held_out)
+        signs = {one.desirable for one in self.trained if isinstance(one, Judged)}
+        if len(signs) == 1:
+            kind, more = ("good", "bad") if signs == {True} else ("bad", "good")
+            return f"all {trained} answers to train on were rated {kind}: some {more} ones are needed too"
         if trained >= LEAST_TRAINED and held >= LEAST_HELD_OUT:
             return ""
         return (
@@ -79,8 +83,7 @@ def material(task: str, collected: Collected, method: Method | None = None) -> M
     written = [one for one in collected.sft if one.task == task]
     pairs = [one for one in collected.pairs if one.task == task]
     judged = [one for one in collected.judged if one.task == task]
-    taught = _trained(written)
-    chosen, why = _method(task, taught, _trained(pairs), _trained(judged))
+    chosen, why = _method(task, _trained(written), _trained(pairs), _trained(judged))
     if method is not None and method != chosen:
         chosen, why = method, f"{method}, as asked for"
     kinds: dict[Method, Sequence[Example]] = {"sft": written, "dpo": pairs, "kto": judged}
@@ -122,15 +125,34 @@ def _method(
     pairs: Sequence[Example],
     judged: Sequence[Example],
 ) -> tuple[Method, str]:
+    """Return the method that fits what there is to train on, and why.
+
+    A correction and an answer rated good are in ``written``; a correction is in ``pairs`` and twice in
+    ``judged`` too. So what is only a choice, or only a bad thumb, is counted apart.
+    """
+    known = {number for one in written for number in one.feedback_ids}
+    choices = [one for one in pairs if known.isdisjoint(one.feedback_ids)]
+    bad = [one for one in judged if known.isdisjoint(one.feedback_ids)]
     if task == "classification":
         return "sft", "sft: a label is either right or not, and the right one is known"
-    if len(written) >= _FEW or not (pairs or judged):
-        return "sft", f"sft: {len(written)} answers say how it should be"
-    if len(pairs) >= max(_FEW, len(written)):
-        return "dpo", f"dpo: {len(pairs)} choices between two answers, only {len(written)} written"
-    if len(judged) > len(written):
-        return "kto", f"kto: {len(judged)} answers were only rated, only {len(written)} written"
-    return "sft", f"sft: {len(written)} answers say how it should be"
+    if len(choices) > len(written) and len(pairs) >= LEAST_TRAINED:
+        return "dpo", (
+            f"dpo: {_answers(len(choices), 'chosen')} over another one, "
+            f"more than were written or rated good ({len(written)})"
+        )
+    if len(written) < LEAST_TRAINED and len(bad) > len(written):
+        return "kto", (
+            f"kto: {_answers(len(bad), 'only rated')} bad, "
+            f"and too few written or rated good to learn from them alone ({len(written)})"
+        )
+    return (
+        "sft",
+        f"sft: {_answers(len(written), 'written')} or rated good, which says how it should be",
+    )
+
+
+def _answers(count: int, done: str) -> str:
+    return f"1 answer was {done}" if count == 1 else f"{count} answers were {done}"
 
 
 def _trained(items: Sequence[Example]) -> list[Example]:

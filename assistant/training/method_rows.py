@@ -83,6 +83,11 @@ def _judged(example: Example, row: Mapping[str, Any], where: str, method: str) -
             f"{where} needs true or false in 'desirable'.",
             "It says whether the answer in 'target' is good. Pairs of answers are for --method dpo.",
         )
+    if method == "dpo" and rejected is None and desirable is not None:
+        raise UsageError(
+            f"{where} needs a text in 'rejected': an answer that is worse than 'target'.",
+            "Answers that were judged good or bad on their own are for --method kto.",
+        )
     own = {name: getattr(example, name) for name in _OWN}
     made = JudgedExample(**own, rejected=rejected or "", desirable=desirable is not False)
     return _fitting(made, where, method)

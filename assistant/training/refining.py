@@ -13,13 +13,13 @@ from typing import Any
 
 from assistant.adapters.card import README, Card
 from assistant.adapters.registry import Registry
-from assistant.adapters.run_record import write_run
+from assistant.adapters.run_record import Score, write_run
 from assistant.evaluation.examples import Example
 from assistant.evaluation.gate import Decision, Row
 from assistant.paths import Paths
 from assistant.training.card import card_text
 from assistant.training.examples import SftExample, training_file
-from assistant.training.gating import OWN_FILE, write_examples, write_guard
+from assistant.training.gating import HELD_OUT, OWN_FILE, write_examples, write_guard
 from assistant.training.job import TrainRequest
 from assistant.training.material import Material
 from assistant.training.replay import replay
@@ -127,7 +127,12 @@ def record_decision(card: Card, rows: Sequence[Row], decision: Decision) -> None
         AdapterError: the record cannot be written.
     """
     gate = {"promoted": decision.promote, "reasons": list(decision.reasons), "table": table(rows)}
-    record = replace(card.run, settings={**card.run.settings, "gate": gate})
+    scores = dict(card.run.scores)
+    for row in rows:
+        if row.kind == "own":
+            scores[HELD_OUT] = Score(row.metric, row.n, row.candidate, few_shot=row.few_shot)
+    settings = {**card.run.settings, "gate": gate}
+    record = replace(card.run, settings=settings, scores=scores)
     write_run(card.folder, record)
     (card.folder / README).write_text(card_text(record, card.version), encoding="utf-8")
 

@@ -2,7 +2,8 @@
 
 ``prompt`` with ``completion`` (sft), with ``chosen`` and ``rejected`` (dpo), or with ``completion`` and
 ``label`` (kto); each a text, or a list of messages. Of a conversation the last user message is what is
-asked: the program puts its own instruction before it. A row may name its ``labels`` and ``lang``.
+asked: the program puts its own instruction before it. A row may name its ``task``, its ``lang``, its
+``context`` (the turn before) and, for a classification, its ``labels`` or ``label_names``.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ def from_trl(row: Mapping[str, Any], where: str, method: str) -> Fields:
         "target": _answer(row, "chosen" if paired else "completion", where),
         "rejected": _answer(row, "rejected", where) if "rejected" in row else "",
         "desirable": label is not False,
+        "context": _optional(row, "context", where) or None,
         "labels": _labels(row, where),
         "lang": _optional(row, "lang", where),
         "task": _optional(row, "task", where),
@@ -97,7 +99,7 @@ def _optional(row: Mapping[str, Any], key: str, where: str) -> str:
 
 
 def _labels(row: Mapping[str, Any], where: str) -> tuple[str, ...]:
-    value = row.get("labels") or []
+    value = row.get("labels") or row.get("label_names") or []
     if not isinstance(value, list):
         raise UsageError(f"{where}: 'labels' is to be a list of texts.")
     return tuple(_text(one, "labels", where) for one in value)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,9 +19,10 @@ STEPS = 6
 GOOD = ("The bread was still warm.", "A kind word at every table.", "My lamp works again.")
 BAD = ("The soup was cold.", "An hour of waiting for nothing.", "The lamp broke on Monday.")
 TRAIN = (
-    *("train", "-t", "classification", "--data", "moods.jsonl", "--rank", "4", "--batch", "4"),
+    *("train", "-t", "classification", "--rank", "4", "--batch", "4"),
     *("--max-steps", str(STEPS), "--no-eval"),
 )
+METHODS = ("sft", "dpo", "kto")
 # What is kept every two minutes is kept after every step here.
 EVERY_STEP = """
 import dataclasses, sys
@@ -39,18 +40,33 @@ main(sys.argv[1:])
 @pytest.fixture
 def program(fresh: Callable[..., Program]) -> Program:
     made = fresh()
-    rows = [
-        {
-            "input": f"Positive or negative?\n\n{text}",
-            "target": label,
-            "labels": ["positive", "negative"],
-        }
-        for label, texts in (("positive", GOOD), ("negative", BAD))
-        for text in texts
-    ]
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    (made.home / "moods.jsonl").write_text(text, encoding="utf-8")
+    for method in METHODS:
+        text = "".join(json.dumps(row) + "\n" for row in rows_for(method))
+        (made.home / f"{method}.jsonl").write_text(text, encoding="utf-8")
     return made
+
+
+def rows_for(method: str) -> Iterator[dict[str, object]]:
+    """Yield a row for each text; of judged answers every other one is the wrong label, judged bad."""
+    labels = ["positive", "negative"]
+    for label, texts in (("positive", GOOD), ("negative", BAD)):
+        for place, text in enumerate(texts):
+            wrong = labels[label == labels[0]]
+            row: dict[str, object] = {
+                "input": f"Positive or negative?\n\n{text}",
+                "target": label,
+                "labels": labels,
+            }
+            if method == "dpo":
+                row["rejected"] = wrong
+            if method == "kto":
+                row["desirable"] = place % 2 == 0
+                row["target"] = label if place % 2 == 0 else wrong
+            yield row
+
+
+def training(method: str) -> tuple[str, ...]:
+    return (*TRAIN, "--method", method, "--data", f"{method}.jsonl")
 
 
 def steps_kept(runs: Path, step: int) -> list[Path]:
@@ -59,12 +75,12 @@ def steps_kept(runs: Path, step: int) -> list[Path]:
     return [path.parents[2] for path in kept if int(path.parts[-2].split("-")[1]) >= step]
 
 
-def killed_after(program: Program, step: int) -> Path:
+def killed_after(program: Program, arguments: tuple[str, ...], step: int) -> Path:
     """Start a training, kill it when so many steps were kept; return its run's folder."""
     runs = program.home / "data" / "runs"
     before = steps_kept(runs, 0)
     process = subprocess.Popen(
-        [sys.executable, "-c", EVERY_STEP, *TRAIN],
+        [sys.executable, "-c", EVERY_STEP, *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -82,11 +98,12 @@ def killed_after(program: Program, step: int) -> Path:
     return found[0]
 
 
+@pytest.mark.parametrize("method", METHODS)
 def test_a_killed_training_ends_with_the_same_bits_as_one_that_ran_through(
-    program: Program,
+    program: Program, method: str
 ) -> None:
-    whole = program(*TRAIN, "--json").json
-    run = killed_after(program, 2)
+    whole = program(*training(method), "--json").json
+    run = killed_after(program, training(method), 2)
     assert not list((program.home / "data" / "adapters").glob("*/*/v2"))
     assert "-end" not in "".join(place.name for place in (run / "checkpoints").iterdir())
     done = program("train", "--resume", "last", "--no-eval", "--json")

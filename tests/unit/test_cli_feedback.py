@@ -113,6 +113,7 @@ def test_trl_formats(run: Run) -> None:
     )
     moved = talk("Moved?")
     prompt = [said("system", "Be brief."), said("user", "What?")]
+    about = {"task": "chat", "lang": "en", "context": "", "label_names": []}
     with Store(user_paths().database) as store:
         store.add_feedback(wrong.id, rating="good")
         store.add_feedback(wrong.id, correction="Draft.")
@@ -126,7 +127,7 @@ def test_trl_formats(run: Run) -> None:
 
     sft = lines(run("export", "--format", "trl-sft")[1])
     assert sft == [
-        {"prompt": prompt, "completion": [said("assistant", text)]}
+        {"prompt": prompt, "completion": [said("assistant", text)], **about}
         for text in ("That.", "This.", "This.", "Something.")
     ]
     dpo = lines(run("export", "--format", "trl-dpo")[1])
@@ -135,12 +136,13 @@ def test_trl_formats(run: Run) -> None:
             "prompt": prompt,
             "chosen": [said("assistant", chosen)],
             "rejected": [said("assistant", "This.")],
+            **about,
         }
         for chosen in ("That.", "Other.")
     ]
     kto = lines(run("export", "--format", "trl-kto")[1])
     assert kto == [
-        {"prompt": prompt, "completion": [said("assistant", text)], "label": label}
+        {"prompt": prompt, "completion": [said("assistant", text)], "label": label, **about}
         for text, label in (
             ("This.", False),
             ("That.", True),

@@ -21,7 +21,7 @@ from assistant.store.store import Store
 from assistant.testing import tiny_model
 from assistant.training import gating, refining
 from assistant.training.frozen import is_held_out
-from assistant.training.gating import touched
+from assistant.training.gating import HELD_OUT, touched
 from assistant.training.runs import all_runs
 from assistant.types import Choice, Message, Route
 
@@ -151,6 +151,13 @@ def test_a_refused_candidate_exits_with_3_and_stays_on_record(
     assert "may be chance" in capsys.readouterr().out
     card = Registry(user_paths()).find("classification/v1", "tiny")
     assert card.run.settings["gate"]["promoted"] is False
+    own = next(row for row in card.run.settings["gate"]["table"] if row["kind"] == "own")
+    score = card.run.scores[HELD_OUT]
+    assert (score.n, score.adapter, score.few_shot) == (
+        own["n"],
+        pytest.approx(own["candidate"], abs=1e-3),
+        pytest.approx(own["few_shot"], abs=1e-3),
+    )
 
 
 def test_stopped_while_it_measures_it_goes_on_with_the_same_candidate(

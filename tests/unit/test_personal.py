@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from assistant import config
-from assistant.paths import shipped
+from assistant.adapters.card import Card
+from assistant.adapters.registry import Registry
+from assistant.adapters.shelf import OnShelf, Shelf
+from assistant.paths import shipped, user_paths
 from assistant.personal import MOST, PersonalShots
 from assistant.prompts import Prompts
 from assistant.router import Router
@@ -223,6 +228,48 @@ def test_an_adapter_gets_them_too(store: Store) -> None:
     assert {message.content for message in turn.sent[1:5:2]} == set(TERMS)
     assert len(turn.sent) == 6
     assert len(turn.shareable) == 2
+
+
+def test_in_summaries_they_are_followed_without_an_adapter_that_ships(
+    store: Store,
+) -> None:
+    class Adapted(Chooser):
+        def choose(self, task: str, *, requested: str = "auto", **_: object) -> Choice:
+            if requested == "few_shot":
+                return Choice("few_shot", "asked for", shots=2)
+            return Choice("adapter", "measured best", adapter="summarization/v1")
+
+        def beside(self, *_: object) -> Chooser:
+            return self
+
+    class OneShelf(Shelf):
+        own = False
+
+        def look(self, model: str) -> OnShelf:
+            card = cast(Card, SimpleNamespace(own=self.own))
+            return OnShelf({"summarization/v1": card}, {"summarization": "summarization/v1"})
+
+        def load(self, name: str, engine: object) -> None:
+            return
+
+    session = session_on(store, "x", "y", "z", task="summarization")
+    text = "Summarize: the torque wrench was calibrated on Monday by Ada."
+    session.correct(ask(session, text).id, "- calibrated")
+    session._chooser = Adapted()
+    session._shelf = shelf = OneShelf(Registry(user_paths()))
+    question = "Summarize: the torque wrench was calibrated on Friday by Bo."
+    led = ask(session, question).choice
+    assert led is not None
+    assert (led.strategy, led.adapter, len(led.personal)) == ("few_shot", None, 1)
+    assert "minds your answers less" in led.reason
+    asked = ask(session, question, strategy="adapter").choice
+    assert asked is not None
+    assert asked.adapter == "summarization/v1"
+    shelf.own = True
+    refined = ask(session, question).choice
+    assert refined is not None
+    assert (refined.strategy, refined.adapter) == ("adapter", "summarization/v1")
+    assert len(refined.personal) == 1
 
 
 def test_what_found_no_room_is_not_said_to_have_been_shown(store: Store) -> None:

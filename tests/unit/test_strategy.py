@@ -187,10 +187,23 @@ def test_a_way_measured_on_other_data_does_not_spoil_the_comparison() -> None:
 def test_an_adapter_counts_while_it_is_in_use() -> None:
     rows = [measured(40), measured(80, "adapter", adapter="qa-v2")]
     assert chosen(*rows) == ("zero_shot", 0, False)
-    assert Chooser(rows, {"qa": "qa-v1"}).choose("qa", model="m", lang="en").adapter is None
     choice = Chooser(rows, {"qa": "qa-v2"}).choose("qa", model="m", lang="en")
     assert (choice.strategy, choice.adapter) == ("adapter", "qa-v2")
     assert choice.reason.startswith("adapter qa-v2: measured f1 80.0 on 200 examples")
+
+
+def test_an_adapter_that_was_put_to_use_and_compared_with_nothing_answers() -> None:
+    """Whoever promotes an adapter wants it; a measurement of it alone says nothing against that."""
+    rows = [measured(40), few(50)]
+    alone = measured(10, "adapter", adapter="qa-v1", data="other")
+    for known in ([], rows, [*rows, alone]):
+        chooser = Chooser(known, {"qa": "qa-v1"})
+        choice = chooser.choose("qa", model="m", lang="en")
+        assert (choice.strategy, choice.adapter) == ("adapter", "qa-v1")
+        assert "compared with nothing" in choice.reason
+        assert chooser.choose("qa", requested="zero_shot", model="m").strategy == "zero_shot"
+    worse = Chooser([*rows, measured(10, "adapter", adapter="qa-v1")], {"qa": "qa-v1"})
+    assert worse.choose("qa", model="m", lang="en").strategy == "few_shot"
 
 
 # -- languages -------------------------------------------------------------------------------------

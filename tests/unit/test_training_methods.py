@@ -80,6 +80,14 @@ def test_sft_reads_completions_and_chosen_answers(tmp_path: Path) -> None:
     assert not isinstance(plain[0], JudgedExample)
 
 
+def test_what_a_row_is_about_is_read(tmp_path: Path) -> None:
+    pair = {"prompt": "Mood? sea", "chosen": "sad", "rejected": "glad", "context": "A turn."}
+    (row,) = read(tmp_path, "dpo", {**pair, "label_names": ["glad", "sad"], "lang": "en"})
+    assert (row.labels, row.lang, row.context) == (("glad", "sad"), "en", "A turn.")
+    (row,) = read(tmp_path, "dpo", {**pair, "label_names": [], "context": ""})
+    assert (row.labels, row.context) == ((), None)
+
+
 def test_what_the_feedback_export_writes_is_read(tmp_path: Path) -> None:
     from assistant.store import trl
     from assistant.types import Message
@@ -165,6 +173,17 @@ def test_a_wrong_row_of_trl_is_named_by_file_and_line(
         read_rows(path, "classification", method)
     assert f"{path}, line 2" in caught.value.message
     assert says in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("row", "hint"), [(BASE, "--method sft"), (GOOD, "--method kto"), (BAD, "--method kto")]
+)
+def test_what_is_no_pair_is_shown_where_it_belongs(
+    tmp_path: Path, row: dict[str, Any], hint: str
+) -> None:
+    with pytest.raises(UsageError, match="needs a text in 'rejected'") as caught:
+        read(tmp_path, "dpo", row)
+    assert hint in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("method", ["sft", "dpo", "kto"])

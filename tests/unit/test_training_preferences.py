@@ -337,8 +337,9 @@ def test_a_stopped_training_ends_with_the_same_bits(tmp_path: Path, method: str)
     assert_goes_on_to(expected, request, run)
 
 
-def test_a_killed_training_ends_with_the_same_bits(tmp_path: Path) -> None:
-    request = asked(tmp_path, "kto", epochs=2, checkpoint_s=0.0)
+@pytest.mark.parametrize("method", ["dpo", "kto"])
+def test_a_killed_training_ends_with_the_same_bits(tmp_path: Path, method: str) -> None:
+    request = asked(tmp_path, method, epochs=2, checkpoint_s=0.0)
     expected = whole(request)
     run = new_run(user_paths(), "classification")
     code = f"""
@@ -352,7 +353,7 @@ def test_a_killed_training_ends_with_the_same_bits(tmp_path: Path) -> None:
         def report(progress):
             print(progress.step, flush=True)
             time.sleep(0.05)
-        request = asked(Path({str(tmp_path)!r}), "kto", epochs=2, checkpoint_s=0.0)
+        request = asked(Path({str(tmp_path)!r}), {method!r}, epochs=2, checkpoint_s=0.0)
         train(job(request), RunFolder({run.id!r}, Path({str(run.path)!r})), report)
         """
     process = subprocess.Popen(
