@@ -100,7 +100,9 @@ class Chooser:
         if task == "chat" and requested == "auto":
             return Choice("zero_shot", "chat: the conversation itself is the context")
         if requested == "auto" and (name := self._unmeasured(task, model)) is not None:
-            return Choice("adapter", f"adapter {name} was put to use; it was compared with nothing yet", name)
+            return Choice(
+                "adapter", f"adapter {name} was put to use; it was compared with nothing yet", name
+            )
         ranked = self.ranked(task, model, lang)
         if requested == "few_shot":
             few = [one for one in ranked if one.row.strategy == "few_shot"]

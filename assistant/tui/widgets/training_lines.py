@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from textual.content import Content
 
+from assistant.sanitize import clean
 from assistant.tui.widgets.evaluation_lines import number
 from assistant.tui.wording import NBSP, one_line, percent, size
 
@@ -22,6 +24,8 @@ _WIDTHS = (15, 10, 8)
 _BARS = (6, 40)
 """Columns of the bar in the list and, at most, of that in the details."""
 _SAID = 12
+_COUNTED = re.compile(r": \d+ of \d+$")
+"""Lines that say how far the measuring is."""
 """Lines of what the command printed, at most."""
 _MARKS = {
     "starting": ("◌", "$text-accent"),
@@ -210,8 +214,13 @@ def data_lines(one: Watched) -> Content:
 
 def said_lines(one: Watched) -> Content:
     """Return the last lines that the command printed, but for what stands elsewhere already."""
-    said = [line for line in one.said if not (one.estimate and one.estimate in line)]
-    return Content.styled("\n".join(map(one_line, said[-_SAID:])), _MUTED)
+    said = [
+        line
+        for line in one.said
+        if not (one.estimate and one.estimate in line) and not _COUNTED.search(line)
+    ]
+    # Columns stay apart: the gate's table is among them.
+    return Content.styled("\n".join(clean(line.rstrip()) for line in said[-_SAID:]), _MUTED)
 
 
 def news_of(one: Watched) -> Note:
