@@ -8,7 +8,11 @@ from typing import Any
 
 METHODS = ("sft", "dpo", "kto")
 RATE_SHARES = {"sft": 1.0, "dpo": 1.0, "kto": 1.0}
-"""Of a technique's own peak rate (``TECHNIQUE.RATE``), what suits a method."""
+"""Of a technique's own peak rate (``TECHNIQUE.RATE``), what suits a method.
+
+At the whole of LoRA's, DPO and KTO made chosen answers likelier and rejected ones less likely on rows that
+were not trained on (docs/lab-notes.md, 2026-11-25).
+"""
 TECHNIQUES = ("lora", "dora", "ia3", "prefix", "layers")
 
 

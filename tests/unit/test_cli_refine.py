@@ -199,6 +199,11 @@ def test_other_tasks_are_refused(task: str, capsys: pytest.CaptureFixture[str]) 
     assert "One of: qa" in capsys.readouterr().err
 
 
+def test_a_method_is_for_one_task(capsys: pytest.CaptureFixture[str]) -> None:
+    assert refine("--method", "dpo") == 2
+    assert "--method goes with one task" in capsys.readouterr().err
+
+
 def test_the_same_words_are_held_out_for_good() -> None:
     texts = [f"text {number}" for number in range(600)]
     held = [is_held_out(text) for text in texts]
