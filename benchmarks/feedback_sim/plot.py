@@ -14,8 +14,8 @@ _TITLES = {
     "routing": "Habits (routing)",
 }
 _LINES = {
-    "shots": ("personal shots", "#1b6ca8", "o"),
-    "few_shot": ("few-shot with personal shots", "#4c9f70", "s"),
+    "shots": ("at once, as it answers", "#1b6ca8", "o"),
+    "few_shot": ("at once, without an adapter", "#4c9f70", "s"),
     "refined": ("refined adapter", "#c8553d", "D"),
     "routing": ("corrected routes", "#1b6ca8", "o"),
 }
