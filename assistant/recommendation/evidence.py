@@ -110,6 +110,12 @@ def _near(rows: Sequence[Measurement], wish: Wish) -> list[Measurement]:
     return nearest_language(rows, wish.lang)
 
 
+def _in(rows: Sequence[Measurement], adapters: Mapping[str, str]) -> dict[str, str]:
+    """Return the adapters in use that were measured on the rows: one that was not answers, but proves nothing."""
+    measured = {row.adapter for row in rows}
+    return {task: name for task, name in adapters.items() if name in measured}
+
+
 def _best_ways(
     deciding: _Choosers, wish: Wish, rows: Sequence[Measurement], *, compared: bool = False
 ) -> dict[str, Evidence]:
@@ -117,7 +123,7 @@ def _best_ways(
     shared = _on_same_data(_near(rows, wish))
     found: dict[str, Evidence] = {}
     for model in dict.fromkeys(row.model for row in shared):
-        judge = Chooser(shared, deciding[model].adapters)
+        judge = Chooser(shared, _in(shared, deciding[model].adapters))
         choice = judge.choose(str(wish.task), model=model, lang=wish.lang)
         key = (choice.strategy, choice.shots, choice.nearest, choice.adapter)
         ranked = judge.ranked(str(wish.task), model, wish.lang)

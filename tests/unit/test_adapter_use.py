@@ -154,10 +154,13 @@ def test_a_switch_counts_from_the_next_turn_on(
 def test_scores_that_are_recorded_later_count(session: Session, registry: Registry) -> None:
     folder = own("v1")
     promote(registry, "v1")
-    assert choice_of(ask(session)).adapter is None
+    assert "compared with nothing" in choice_of(ask(session)).reason
     record = read_run(folder)
     assert record is not None
+    write_run(folder, replace(record, scores=BAD))
+    assert choice_of(ask(session)).adapter is None
     write_run(folder, replace(record, scores=GOOD))
+    assert "measured" in choice_of(ask(session)).reason
     assert choice_of(ask(session)).adapter == "classification/v1"
 
 
@@ -316,7 +319,8 @@ def test_data_sets_that_the_adapter_never_saw_do_not_hide_it() -> None:
     assert chooser.without("x/v1").choose("classification", model="fake", lang="en").nearest
     mixed = replace(adapter, lang="")  # on a mixture of languages, with nothing to compare it with
     chooser = Chooser([*rows, *more, mixed], {"classification": "x/v1"}, ["x/v1"])
-    assert chooser.choose("classification", model="fake", lang="en").adapter is None
+    choice = chooser.choose("classification", model="fake", lang="en")
+    assert (choice.adapter, "compared with nothing" in choice.reason) == ("x/v1", True)
 
 
 # -- in an evaluation ------------------------------------------------------------------------------

@@ -184,8 +184,9 @@ def test_many_turns_are_read_together_and_routed_as_one_by_one(heads: Path) -> N
         assert seen == sorted(seen)
         assert seen[-1] == 25
         if engine is not None:
-            lessons, alone, followed = engine.readings[:3]
-            assert (lessons, alone.max_tokens) == (alone, token_limit(None))
+            examples, lessons, alone, followed = engine.readings[:4]
+            assert examples == lessons == alone
+            assert alone.max_tokens == token_limit(None)
             assert followed.max_tokens == token_limit(CONTEXT)
     assert Router(heads=heads).route_all([], None) == []
     assert Router(heads=heads).route_all([], Reader()) == []
